@@ -1,0 +1,247 @@
+"""Every check of every lesson meets right answers, known mistakes, other mistakes, a wrong shape and a blank
+
+The check is run as it stands on the page: the statements that it needs are taken from the page's source, and the reader's
+function is put in. A new exercise needs one entry in ANSWERS: two right answers, and wrong ones beyond the page's own hints.
+"""
+import ast, re
+from copy import deepcopy
+from functools import lru_cache
+from itertools import accumulate
+import numpy as np, pytest, torch
+import torch.nn.functional as F
+from v2v_tutorial.pages import code_cells, page_paths, read_page
+from conftest import ROOT
+
+LESSONS = {str(p.relative_to(ROOT/'nbs').with_suffix('')): p for p in page_paths(ROOT) if p.relative_to(ROOT/'nbs').parts[0][:2].isdigit()}
+
+# ---- lesson and function -> right answers, wrong answers
+
+def recursive(step, labels, past): # a film as its first frame and the film of the rest
+    if not len(labels): return past.new_zeros(0, *past.shape)
+    frame = step(labels[0], past)
+    return torch.cat([frame[None], recursive(step, labels[1:], frame)])
+
+ANSWERS = {
+    ('01_clips/01_clip', 'to_rgb'): (
+        [lambda x: x[:,[2,1,0]], lambda x: torch.stack([x[:,2], x[:,1], x[:,0]], 1), lambda x: x.unbind(1) and torch.cat(x.split(1, 1)[::-1], 1)],
+        [lambda x: x.roll(-1, 1), lambda x: x[:,[0,2,1]], lambda x: x.flip(1).flip(0), lambda x: -x, lambda x: x.flip(1).double()]),
+    ('01_clips/01_clip', 'to_bytes'): (
+        [lambda x: ((x + 1)*127.5).round().clamp(0, 255).to(torch.uint8), lambda x: ((x.clamp(-1, 1) + 1)*127.5 + .5).floor().to(torch.uint8),
+         lambda x: torch.from_numpy(np.rint((np.clip(x.numpy(), -1, 1) + 1)*127.5).astype(np.uint8))],
+        [lambda x: ((x.clamp(-1, 1) + 1)*127.5).ceil().to(torch.uint8), lambda x: ((x.clamp(-1, 1) + 1)*128).round().clamp(0, 255).to(torch.uint8),
+         lambda x: (x.clamp(0, 1)*255).round().to(torch.uint8), lambda x: ((x.clamp(-1, 1) + 1)*127.5).round(),
+         lambda x: ((x.sigmoid())*255).round().to(torch.uint8)]),
+    ('01_clips/02_labels', 'one_hot'): (
+        [lambda i,c: F.one_hot(i[:,0], c).movedim(-1, 1).float(), lambda i,c: (i==torch.arange(c).view(1,c,1,1)).float(),
+         lambda i,c: torch.zeros(len(i), c, *i.shape[2:]).scatter_(1, i, 1.)],
+        [lambda i,c: F.one_hot(i, c).float(), lambda i,c: F.one_hot(i[:,0]).movedim(-1, 1).float(), lambda i,c: (i>=torch.arange(c).view(1,c,1,1)).float(),
+         lambda i,c: (i==torch.arange(c).view(1,c,1,1)), lambda i,c: torch.cat([(i==k).float() for k in range(c-1)], 1)]),
+    ('01_clips/02_labels', 'halve'): (
+        [lambda i: i[...,::2,::2], lambda i: F.interpolate(i.float(), scale_factor=.5, mode='nearest').long(),
+         lambda i: i.unfold(2, 2, 2).unfold(3, 2, 2)[...,0,0]],
+        [lambda i: F.avg_pool2d(i.float(), 2).long(), lambda i: i[...,:i.shape[-2]//2,:i.shape[-1]//2], lambda i: i[...,::2,1::2], lambda i: i[...,1::2,::2],
+         lambda i: -F.max_pool2d(-i.float(), 2).long()]),
+    ('04_vid2vid/01_generator', 'blend_trust'): (
+        [lambda r,w,t: torch.lerp(r, w, t), lambda r,w,t: w*t + r - r*t, lambda r,w,t: (torch.stack([w,r])*torch.stack([t,1-t])).sum(0)],
+        [lambda r,w,t: w, lambda r,w,t: t*w + r, lambda r,w,t: t.round()*w + (1-t.round())*r, lambda r,w,t: t.sqrt()*w + (1-t.sqrt())*r,
+         lambda r,w,t: (t.mean()*w + (1-t.mean())*r)]),
+    ('04_vid2vid/01_generator', 'film'): (
+        [lambda s,l,f: torch.stack(list(accumulate(l, lambda past,x: s(x, past), initial=f))[1:]), lambda s,l,f: recursive(s, l, f)],
+        [lambda s,l,f: torch.stack([*accumulate(l, lambda past,x: s(x, past), initial=f)]), lambda s,l,f: recursive(s, l, f)[-1:], lambda s,l,f: l,
+         lambda s,l,f: torch.stack([s(x, p) for x,p in zip(l, torch.cat([f[None], l]))]), lambda s,l,f: recursive(s, l, torch.zeros_like(f)-1),
+         lambda s,l,f: torch.stack([*accumulate(l, lambda past,x: s(past, s(x, past)), initial=f)][1:])]),
+    ('04_vid2vid/02_training', 'matching'): (
+        [lambda f,r: sum(F.l1_loss(a, b.detach()) for a,b in zip(f[:-1], r[:-1]))/2, lambda f,r: sum((a - b.data).abs().mean() for a,b in zip(f[:2], r[:2]))*.5],
+        [lambda f,r: torch.cat([(a - b.detach()).abs().flatten() for a,b in zip(f[:-1], r[:-1])]).mean(), lambda f,r: F.l1_loss(f[1], r[1].detach()) + 0*f[0].sum(),
+         lambda f,r: sum(F.l1_loss(a.detach(), b) for a,b in zip(f[:-1], r[:-1]))/2, lambda f,r: sum(F.l1_loss(a, b.detach()) for a,b in zip(f[:-1], r[:-1]))/3,
+         lambda f,r: sum((a - b.detach()).mean().abs() for a,b in zip(f[:-1], r[:-1]))/2]),
+    ('04_vid2vid/02_training', 'two_steps'): (
+        [lambda w,f: w*f.sum(), lambda w,f: torch.autograd.grad((v*(v*f).detach()).sum(), v)[0] if (v := w.clone().requires_grad_()) is not None else None],
+        [lambda w,f: (w*f).sum()+w, lambda w,f: w*w*f.sum(), lambda w,f: (w*f).mean(), lambda w,f: (w*f).detach(), lambda w,f: (w*f).abs().sum()]),
+}
+
+# ---- the page's own check
+
+def source(cell): return re.sub(r'(?m)^\s*[%!?].*$', 'pass', cell['source'])
+
+@lru_cache(None)
+def statements(path): return [s for c in code_cells(read_page(path)) if not c['source'].startswith('%%') for s in ast.parse(source(c)).body]
+
+def check_of(statement): # the call check(NAME, ...) or check(WRAPPER(NAME), ...) in it, or None
+    calls = [n for n in ast.walk(statement) if isinstance(n, ast.Call) and ast.unparse(n.func)=='check' and n.args]
+    return calls[0] if calls and not isinstance(statement, (ast.FunctionDef, ast.ClassDef)) else None
+
+def reader(call): # name of the reader's function
+    first = call.args[0]
+    return (first.args[0] if isinstance(first, ast.Call) else first).id
+
+def checks(path): # function name -> (place of its check, the call)
+    return {reader(call): (k,call) for k,s in enumerate(statements(path)) if (call := check_of(s))}
+
+def defined(path, name): return next((s for s in statements(path) if isinstance(s, ast.FunctionDef) and s.name==name), None)
+
+def stored(node): return {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+
+def binds(s):
+    if isinstance(s, (ast.FunctionDef, ast.ClassDef)): return {s.name}
+    if isinstance(s, (ast.Import, ast.ImportFrom)): return {(a.asname or a.name).split('.')[0] for a in s.names}
+    return stored(s)
+
+OWN = ast.FunctionDef, ast.Lambda, ast.ListComp, ast.GeneratorExp, ast.SetComp, ast.DictComp  # what has names of its own
+
+def uses(node): # names that `node` takes from outside of it
+    inner = set().union(*map(uses, ast.iter_child_nodes(node)))
+    if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load): inner.add(node.id)
+    return inner - (stored(node) | {n.arg for n in ast.walk(node) if isinstance(n, ast.arg)}) if isinstance(node, OWN) else inner
+
+def needed(path, names, before): # the statements that `names` rest on, in the page's order
+    kept, names = [], set(names)
+    for s in reversed(statements(path)[:before]):
+        if binds(s) & names and not check_of(s):
+            kept.insert(0, s)
+            names |= uses(s)
+    return kept
+
+def run(path, stmts):
+    space = {'__name__': 'page'}
+    torch.manual_seed(0)
+    exec(compile(ast.Module(stmts, []), str(path), 'exec'), space)
+    return space
+
+def evaluate(node, space): return eval(compile(ast.Expression(node), 'check', 'eval'), space)
+
+@lru_cache(None)
+def judge(lesson, name): # the call and all that it needs, but for the reader's function
+    path = LESSONS[lesson]
+    k,call = checks(path)[name]
+    return call, run(path, [s for s in needed(path, uses(call)-{name}, k) if s is not defined(path, name)])
+
+def verdict(lesson, name, attempt, capsys, whole=False): # (what the page's check says of `attempt`, what it prints)
+    "`whole` is for a hint or a reference, which already stands in the page's wrapper"
+    call,space = judge(lesson, name)
+    if whole: call = ast.fix_missing_locations(ast.Call(call.func, [ast.Name('attempt_', ast.Load()), *call.args[1:]], call.keywords))
+    torch.manual_seed(0)
+    capsys.readouterr()
+    return evaluate(call, {**space, name: attempt, 'attempt_': attempt}), capsys.readouterr().out
+
+def keyword(lesson, name, key):
+    call,space = judge(lesson, name)
+    node = next((k.value for k in call.keywords if k.arg==key), None)
+    return evaluate(node, space) if node else None
+
+def hints(lesson, name): return keyword(lesson, name, 'hints') or {}
+
+def solution(lesson, name): # the function as the solutions give it
+    path = ROOT/'nbs'/'solutions'/f'{lesson}.ipynb'
+    at = statements(path).index(defined(path, name))
+    return run(path, [*needed(path, uses(defined(path, name)), at), defined(path, name)])[name]
+
+EXERCISES = [(lesson, name) for lesson,path in LESSONS.items() for name in checks(path)]
+each_exercise = pytest.mark.parametrize('lesson,name', EXERCISES)
+each_lesson = pytest.mark.parametrize('lesson', sorted({lesson for lesson,_ in EXERCISES}))
+
+# ---- what each exercise must do
+
+def test_every_exercise_has_its_answers_here():
+    assert set(EXERCISES)==set(ANSWERS), 'ANSWERS and the lessons differ: give each check two right and some wrong answers'
+
+@each_exercise
+def test_right_answers_pass(lesson, name, capsys):
+    answers = ANSWERS[lesson,name][0]
+    assert len(answers)>=2
+    for k,attempt in enumerate(answers):
+        right,said = verdict(lesson, name, attempt, capsys)
+        assert right is True, f'answer {k}: {said}'
+
+@each_exercise
+def test_reference_and_solution_pass(lesson, name, capsys):
+    for attempt,whole in ((keyword(lesson, name, 'ref'),True), (solution(lesson, name),False)):
+        right,said = verdict(lesson, name, attempt, capsys, whole)
+        assert right is True, said
+
+@each_exercise
+def test_wrong_answers_do_not_pass(lesson, name, capsys):
+    wrong = ANSWERS[lesson,name][1]
+    assert len(wrong)>=5
+    for k,attempt in enumerate(wrong): assert verdict(lesson, name, attempt, capsys)[0] is False, f'wrong answer {k} passes'
+
+@each_exercise
+def test_known_mistakes_are_named(lesson, name, capsys):
+    assert hints(lesson, name), 'no hints'
+    for says,attempt in hints(lesson, name).items():
+        right,said = verdict(lesson, name, attempt, capsys, whole=True)
+        assert right is False and says in said, f'{says!r} is not what is said: {said}'
+        assert sum(other in said for other in hints(lesson, name))==1
+
+@each_exercise
+def test_hints_do_not_follow_the_reader(lesson, name):
+    "A hint that is the reader's own function would name its mistake for whatever the reader writes next"
+    call,_ = judge(lesson, name)
+    assert [n.id for n in ast.walk(call) if isinstance(n, ast.Name)].count(name)==1
+    assert name not in {u for s in needed(LESSONS[lesson], uses(call)-{name}, checks(LESSONS[lesson])[name][0]) for u in uses(s)}
+
+def blank(*_): raise NotImplementedError
+def nothing(*_): return None
+def raises(*_): return undefined_name
+
+@each_exercise
+@pytest.mark.parametrize('attempt', [blank, nothing])
+def test_blank_is_not_yet(lesson, name, attempt, capsys):
+    right,said = verdict(lesson, name, attempt, capsys, whole=attempt is nothing)
+    assert right is False and said.startswith('not yet') and 'looks like' not in said
+
+@each_exercise
+def test_wrong_shape_and_nonsense_do_not_pass(lesson, name, capsys):
+    "More axes, fewer, too little, an error, or a text where a tensor is wanted"
+    ref = keyword(lesson, name, 'ref')
+    first = lambda x: x[0] if isinstance(x, (tuple,list)) else torch.as_tensor(x)
+    for change in (lambda x: first(x)[None], lambda x: first(x).flatten()[:-1], lambda x: first(x).double().mean(), lambda x: 'a text'):
+        right,said = verdict(lesson, name, lambda *a: change(ref(*a)), capsys, whole=True)
+        assert right is False and said.startswith('case '), said
+    right,said = verdict(lesson, name, raises, capsys)
+    assert right is False and 'NameError' in said
+
+@each_exercise
+def test_page_starts_unsolved(lesson, name, capsys):
+    "A stub is blank; code to be repaired is a known mistake"
+    path = LESSONS[lesson]
+    start = defined(path, name)
+    space = run(path, [*needed(path, uses(start), statements(path).index(start)), start])
+    right,said = verdict(lesson, name, space[name], capsys)
+    assert right is False and (said.startswith('not yet') or 'It looks like this' in said), said
+
+@each_exercise
+def test_cases_stay_as_they_were(lesson, name, capsys):
+    "A function that writes into its arguments gets no second chance from it"
+    seen,ref = [],keyword(lesson, name, 'ref')
+    def empty(x):
+        if isinstance(x, (list,tuple)): [empty(y) for y in x]
+        if isinstance(x, torch.Tensor) and not x.requires_grad: seen.append(x.zero_())
+    def spoil(*args):
+        want = deepcopy(ref(*args))  # it may be a view of an argument
+        empty(args)
+        return want
+    assert verdict(lesson, name, spoil, capsys, whole=True)[0] is True and seen
+
+# ---- what each lesson must have
+
+def markdown(path): return [c['source'] for c in read_page(path)['cells'] if c['cell_type']=='markdown']
+
+@each_lesson
+def test_lesson_has_three_exercises_with_dots_and_minutes(lesson):
+    turns = [m for m in markdown(LESSONS[lesson]) if re.search(r'(?m)^## Your turn', m)]
+    assert len(turns)>=3 and any('find the bug' in t for t in turns) and any('open-ended' in t for t in turns)
+    for turn in turns: assert re.search(r'(?m)^[●○]{4} about \d+ minutes', turn), turn[:80]
+
+@each_lesson
+def test_lesson_leads_to_solutions_that_exist(lesson):
+    there = ROOT/'nbs'/'solutions'/f'{lesson}.ipynb'
+    links = [l for m in markdown(LESSONS[lesson]) for l in re.findall(r'\]\(([^)]*solutions/[^)]*)\)', m)]
+    assert there.exists() and len(links)>=3 and {(LESSONS[lesson].parent/l).resolve() for l in links}=={there}
+
+@each_lesson
+def test_solutions_assert_every_check_and_export_nothing(lesson):
+    cells = [c['source'] for c in code_cells(read_page(ROOT/'nbs'/'solutions'/f'{lesson}.ipynb'))]
+    for name in checks(LESSONS[lesson]): assert any(re.search(rf'(?m)^assert check\((\w+\()?{name}\)?,', c) for c in cells), name
+    assert not any('#|' in c or 'NotImplementedError' in c for c in cells)
+    assert sum('assert' in c for c in cells)>len(checks(LESSONS[lesson])), 'the open-ended exercise has a threshold too'
