@@ -5,7 +5,7 @@ import pytest, torch
 from torch.testing import assert_close
 from v2v_tutorial.clips.clip import InputError
 from v2v_tutorial.motion.warp import warp
-from v2v_tutorial.vid2vid.generator import (GeneratorConfig, SequentialGenerator, Step, TemporalCritic, UNet, blend, label_window,
+from v2v_tutorial.vid2vid.generator import (GeneratorConfig, SequentialGenerator, Step, TemporalCritic, UNet, blend, label_motion, label_window,
                                             roll_out)
 
 SIZES = [(16,16), (32,48), (17,18), (33,47), (31,16), (48,15), (5,7)]
@@ -258,3 +258,33 @@ def test_critic_has_a_channel_for_each_colour_and_direction(count, channels):
 @pytest.mark.parametrize('frames,flows', [(2,2), (4,3), (3,3), (3,1)])
 def test_critic_refuses_a_wrong_count(frames, flows):
     with pytest.raises(InputError, match='3 frames and 2 flows'): TemporalCritic(3, 4)(noise(1,frames,3,16,16), noise(1,flows,2,16,16))
+
+# ---- labels move too
+
+def shifted(dx, dy, classes=1, size=64): # labels (1,2,classes,size,size) whose content moves by (dx,dy)
+    texture = torch.nn.functional.interpolate(noise(1,1,16,16), size=(size+16,size+16), mode='bilinear')[0,0]
+    ids = ((texture+1)*3).long().clamp(0, 5) if classes>1 else (texture>0).long()
+    frames = [ids[8-y:8-y+size, 8-x:8-x+size] for x,y in ((0,0), (dx,dy))]
+    planes = lambda i: torch.stack([(i==c).float() for c in range(6)]) if classes>1 else i[None].float()
+    return torch.stack([planes(i) for i in frames])[None]
+
+@pytest.mark.parametrize('dx,dy', [(2,0), (0,-2), (-1,2)])
+def test_motion_of_labels_points_back_to_where_they_were(dx, dy):
+    found = label_motion(shifted(dx, dy))[0,:,12:-12,12:-12].flatten(1).median(1).values
+    assert_close(found, torch.tensor([-dx,-dy]).float(), atol=.35, rtol=0)
+
+def test_motion_of_labels_sees_classes():
+    found = label_motion(shifted(2, 0, classes=6))[0,:,12:-12,12:-12].flatten(1).median(1).values
+    assert_close(found, torch.tensor([-2.,0.]), atol=.35, rtol=0)
+
+@pytest.mark.parametrize('h,w', [(5,7), (16,40), (33,15)])
+def test_motion_of_labels_has_any_size(h, w): assert label_motion(noise(2,2,1,h,w)>.5).shape==(2,2,h,w)
+
+def test_flow_starts_from_the_motion_of_the_labels():
+    labels = shifted(2, 0)
+    _, past, plate = seen(64, 64)
+    step = push(build(motion=True)).step(labels, past, plate)
+    assert_close(step.flow, label_motion(labels))
+    assert step.flow.abs().max()>1
+    assert_close(step.warped, warp(past[:,-1], step.flow))
+    assert_close(push(build(motion=True), flow=(.1,-.2)).step(labels, past, plate).flow, label_motion(labels) + torch.tensor([1.,-2.]).view(1,2,1,1))

@@ -8,6 +8,7 @@ from v2v_tutorial.clips.world import World
 from v2v_tutorial.engine import Run, TrainConfig, TrainingStopped, fit, load_checkpoint
 from v2v_tutorial.motion.warp import flows_dis
 from v2v_tutorial.vid2vid.generator import Step
+from v2v_tutorial.vid2vid.generator import label_motion
 from v2v_tutorial.vid2vid.system import SequentialSystem, Streams, Vid2VidConfig
 
 @pytest.fixture(scope='module')
@@ -306,13 +307,14 @@ def test_the_judge_is_not_ours_to_train_or_to_save(clip):
     assert not any('judge' in k for k in system.state_dict()) and not any(p.requires_grad for p in system.judge[0].parameters())
 
 @pytest.mark.parametrize('changes', [dict(), dict(flow=False), dict(plate=False), dict(own_past=False), dict(critic=0.), dict(perceptual=1.)])
-def test_loss_falls_within_fifteen_steps(clip, changes):
+def test_loss_falls_within_twenty_five_steps(clip, changes):
     system = build(clip, noise=.05, **changes)
     fixed = system.draw(dice(9))
     pixels = lambda: float(system.generator_loss(fixed)[1]['pixels'])
-    before, run = pixels(), Run(system, TrainConfig(steps=15, warmup=0, device='cpu', lr=2e-3))
-    for _ in range(15): run.advance(torch.autocast('cpu', enabled=False))
-    assert pixels()<.95*before
+    before, run = pixels(), Run(system, TrainConfig(steps=25, warmup=0, device='cpu', lr=2e-3))
+    for _ in range(25): run.advance(torch.autocast('cpu', enabled=False))
+    after = pixels()
+    assert after<.9*before, (after, before)
 
 def test_every_weight_of_the_generator_is_in_the_loss(clip):
     system = build(clip)
@@ -361,3 +363,17 @@ def test_when_a_number_is_lost_the_last_checkpoint_is_kept(clip, tmp_path, what)
     with pytest.raises(TrainingStopped, match='at step 5.*last checkpoint is kept'):
         fit(system, clip, tmp_path, TrainConfig(steps=9, save_every=2, device='cpu'), progress=False)
     assert load_checkpoint(tmp_path)[1]['step']==4 and sound(tmp_path)
+
+# ---- the motion of the labels
+
+def test_motion_kept_for_training_is_the_one_computed_at_run_time(clip):
+    "The generator is handed hints from a table in training, and computes them in a film: both must be the same"
+    system, given = build(clip), []
+    plain = system.generator.step
+    def spy(labels, history, plate, hint=None):
+        given.append((labels, hint))
+        return plain(labels, history, plate, hint)
+    system.generator.step = spy
+    for _ in range(4): step(system, dice(3))
+    for labels, hint in given: torch.testing.assert_close(hint, label_motion(labels))
+    assert max(float(hint.abs().max()) for _,hint in given)>.2

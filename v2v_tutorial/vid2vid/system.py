@@ -18,7 +18,7 @@ from ..engine import SYSTEMS, check_settings, setting
 from ..images.critic import PatchCritic, feature_matching, lsgan_critic, lsgan_generator
 from ..metrics import Perceptual
 from ..motion.warp import flows_dis, warp
-from .generator import GeneratorConfig, SequentialGenerator, TemporalCritic, roll_out
+from .generator import GeneratorConfig, SequentialGenerator, TemporalCritic, label_motion, roll_out
 
 # %% ../../nbs/04_vid2vid/02_training.ipynb #3023ce0b
 class Streams(nn.Module):
@@ -55,6 +55,7 @@ class Vid2VidConfig:
     critic_width:int = setting(24, 'channels after the first layer of the critics', 4, 512)
     flow:bool = setting(True, 'warp the past; False is the no_flow baseline', among=(True,False))
     plate:bool = setting(True, 'see the median of the training frames: for cameras that stand still', among=(True,False))
+    motion:bool = setting(True, 'start the flow from the motion of the labels', among=(True,False))
     own_past:bool = setting(True, 'practise on own output; False is teacher forcing', among=(True,False))
     streams:int = setting(2, 'films in the making: the batch size', 1, 256)
     horizon:int = setting(24, 'longest film before a stream starts again', 1, 10_000)
@@ -65,8 +66,8 @@ class Vid2VidConfig:
     perceptual:float = setting(1., 'weight of the perceptual distance', 0, 1000)
     critic:float = setting(.1, 'weight of the two critics; 0 leaves them out', 0, 1000)
     matching:float = setting(3., 'weight of feature matching', 0, 1000)
-    flow_weight:float = setting(.1, 'weight of the distance to the reference flow, a pixel', 0, 1000)
-    warp_weight:float = setting(.5, 'weight of the warped real frame', 0, 1000)
+    flow_weight:float = setting(.5, 'weight of the distance to the reference flow, a pixel', 0, 1000)
+    warp_weight:float = setting(3., 'weight of the warped real frame', 0, 1000)
 
     def __post_init__(self): check_settings(self)
 
@@ -78,7 +79,7 @@ class SequentialSystem(nn.Module):
     def __init__(self, config:Vid2VidConfig=Vid2VidConfig()):
         super().__init__()
         self.config, c, size = config, config, (config.frame_height, config.frame_width)
-        self.generator = SequentialGenerator(GeneratorConfig(c.labels, self.window, width=c.width, flow=c.flow, plate=c.plate))
+        self.generator = SequentialGenerator(GeneratorConfig(c.labels, self.window, width=c.width, flow=c.flow, plate=c.plate, motion=c.motion))
         self.image_critic = PatchCritic(c.labels + 3, c.critic_width)
         self.temporal_critic = TemporalCritic(self.past+1, c.critic_width)
         self.streams = Streams(c.streams, size, self.past)
@@ -101,6 +102,7 @@ class SequentialSystem(nn.Module):
         networks = [self.generator, self.image_critic, self.temporal_critic]
         self.real, self.labels, self.flow = (x.to(device) for x in (clip.frames, clip.labels, flow))
         self.plate.copy_(self.real.median(0, keepdim=True).values)
+        self.hints = label_motion(torch.stack([clip.labels[:-1], clip.labels[1:]], 1)).to(device)  # of frames 1, 2, …
         gap = self.real[1:] - warp(self.real[:-1], self.flow[1:])
         self.trust = F.pad((gap.square().sum(1, keepdim=True)<.02).float(), (0,0,0,0,0,0,1,0))
         if c.perceptual:
@@ -137,7 +139,7 @@ class SequentialSystem(nn.Module):
     def generator_loss(self, b:dict)->tuple: # batch -> loss, its terms, the frames made
         "Make the next frame of every stream, and judge it"
         c, (real, real_past) = self.config, self._real(b)
-        step = self.generator.step(b['labels'], b['past'] + b['noise'], self.plate)
+        step = self.generator.step(b['labels'], b['past'] + b['noise'], self.plate, self.hints[b['t']-1])
         made = step.fake if not c.flow else b['alone']*step.raw + (1-b['alone'])*step.fake
         terms = dict(pixels=F.l1_loss(made, real))
         loss = c.pixels*terms['pixels']
