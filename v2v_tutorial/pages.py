@@ -332,7 +332,7 @@ def media(
     clip = read_video(film)
     path = project_root()/'nbs'/'media'/'film.webp'
     path.parent.mkdir(exist_ok=True)
-    print(f'{path}: {write_webp_film(path, clip.frames, clip.fps/2).stat().st_size} bytes')  # half speed: shown small, 24 frames pass quickly
+    print(f'{path}: {write_webp_film(path, clip.frames, clip.fps/2, 200_000).stat().st_size} bytes')  # half speed: shown small, 24 frames pass quickly
 
 @app.command()
 def pyproject():
