@@ -17,6 +17,7 @@ from typing import Annotated, Optional
 
 import typer
 
+# %% ../nbs/tools/cli.ipynb #dbc77744
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None, no_args_is_help=True, help='Learn video-to-video translation by building it.')
 
 Out = Annotated[Path, typer.Option(help='Folder for the results')]
