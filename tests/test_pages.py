@@ -187,7 +187,7 @@ BAD = dict(
     mixed=dict(source='#| export\nimport os\nx = 1'),
     chdir=dict(source='import os\nos.chdir("..")'),
     fast=dict(source='steps = budget(2, 200)', v2v=dict(mode='fast')),
-    path=dict(outputs=[output(**{'text/plain': 'UserWarning in /home/kim/x.py'})]),
+    path=dict(outputs=[output(**{'text/plain': 'UserWarning in /home/kim, x.py'})]),
 )
 
 @pytest.mark.parametrize('kw', GOOD)
