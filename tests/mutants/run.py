@@ -76,7 +76,8 @@ SERVER = '''if 1:
 class Judge:
     "A Python that has imported what is slow, but not the package, and forks for every question: half a second instead of three"
     def __init__(self):
-        env = {k: v for k,v in os.environ.items() if not k.startswith(('PYTEST_','PYTHONPATH'))}
+        set_by_us = ('PYTEST_', 'PYTHONPATH', 'OPENCV_FFMPEG')  # the last by importing the package: a mutant that doesn't set it would inherit it
+        env = {k: v for k,v in os.environ.items() if not k.startswith(set_by_us)}
         env |= {'OMP_NUM_THREADS': '1', 'PYTHONDONTWRITEBYTECODE': '1'}
         self.home = tempfile.TemporaryDirectory()
         self.process = subprocess.Popen([sys.executable, '-c', SERVER], cwd=self.home.name, env=env, text=True,
