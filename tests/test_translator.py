@@ -1,7 +1,7 @@
 "A critic that judges patches, and losses whose two sides are not exchanged"
 import pytest, torch
 from torch.testing import assert_close
-from v2v_tutorial.images.critic import PatchCritic, feature_matching, lsgan_critic, lsgan_generator
+from v2v_tutorial.images.translator import PatchCritic, feature_matching, lsgan_critic, lsgan_generator
 
 def critic(channels=3, **kw):
     torch.manual_seed(0)
