@@ -21,6 +21,18 @@ def recursive(step, labels, past): # a film as its first frame and the film of t
     frame = step(labels[0], past)
     return torch.cat([frame[None], recursive(step, labels[1:], frame)])
 
+def repeated(x, m): # the last row and column again until both sides are multiples of m
+    while x.shape[-2]%m: x = torch.cat([x, x[...,-1:,:]], -2)
+    while x.shape[-1]%m: x = torch.cat([x, x[...,-1:]], -1)
+    return x
+
+def walked(kernels, strides): # receptive fields from the first layer up
+    spans, step = [1], 1
+    for k,s in zip(kernels, strides):
+        spans.append(spans[-1] + (k-1)*step)
+        step *= s
+    return spans[1:]
+
 ANSWERS = {
     ('01_clips/01_clip', 'to_rgb'): (
         [lambda x: x[:,[2,1,0]], lambda x: torch.stack([x[:,2], x[:,1], x[:,0]], 1), lambda x: x.unbind(1) and torch.cat(x.split(1, 1)[::-1], 1)],
@@ -41,6 +53,29 @@ ANSWERS = {
          lambda i: i.unfold(2, 2, 2).unfold(3, 2, 2)[...,0,0]],
         [lambda i: F.avg_pool2d(i.float(), 2).long(), lambda i: i[...,:i.shape[-2]//2,:i.shape[-1]//2], lambda i: i[...,::2,1::2], lambda i: i[...,1::2,::2],
          lambda i: -F.max_pool2d(-i.float(), 2).long()]),
+    ('03_images/01_translator', 'at_any_size'): (
+        [lambda net,x,m: net(F.pad(x, (0, -x.shape[-1]%m, 0, -x.shape[-2]%m), mode='replicate'))[...,:x.shape[-2],:x.shape[-1]],
+         lambda net,x,m: net(repeated(x, m))[...,:x.shape[-2],:x.shape[-1]]],
+        [lambda net,x,m: net(F.pad(x, (0, -x.shape[-2]%m, 0, -x.shape[-1]%m), mode='replicate'))[...,:x.shape[-2],:x.shape[-1]],
+         lambda net,x,m: net(x), lambda net,x,m: net(x[..., :x.shape[-2]//m*m, :x.shape[-1]//m*m]), lambda net,x,m: x,
+         lambda net,x,m: F.interpolate(net(repeated(x, m)), size=x.shape[-2:]), lambda net,x,m: net(repeated(x, 2*m))[...,:x.shape[-2],:x.shape[-1]]]),
+    ('03_images/01_translator', 'field'): (
+        [lambda k,s: 1 + ((k-1)*torch.cat([s.new_ones(1), s[:-1].cumprod(0)])).cumsum(0), lambda k,s: torch.tensor(walked(k.tolist(), s.tolist()))],
+        [lambda k,s: torch.tensor(walked(k.tolist(), s.tolist())[-1]), lambda k,s: torch.tensor(walked(k.tolist(), s.tolist())).float(),
+         lambda k,s: torch.tensor(walked(k.tolist(), s.tolist())[::-1]), lambda k,s: (k*s).cumsum(0), lambda k,s: k.cumprod(0), lambda k,s: 1 + ((k//2)*(s.cumprod(0)//s)).cumsum(0)]),
+    ('03_images/01_translator', 'least_squares'): (
+        [lambda f,r,a,b: (.5*F.mse_loss(f, torch.full_like(f, a)) + .5*F.mse_loss(r, torch.full_like(r, b)), F.mse_loss(f, torch.full_like(f, b))),
+         lambda f,r,a,b: [torch.stack([f-a, r-b]).square().mean(), (b-f).pow(2).mean()]],
+        [lambda f,r,a,b: (torch.stack([f-a, r-b]).square().mean(), .5*(f-b).square().mean()), lambda f,r,a,b: torch.stack([f-a, r-b]).square().mean(),
+         lambda f,r,a,b: (torch.stack([f-a, r-b]).square().mean(), (r-b).square().mean()), lambda f,r,a,b: ((f-a).mean()**2/2 + (r-b).mean()**2/2, (f-b).mean()**2),
+         lambda f,r,a,b: (torch.stack([f-a, r-b]).square().mean(), -(f-a).square().mean()), lambda f,r,a,b: (.5*(r-b).square().mean(), (f-b).square().mean())]),
+    ('03_images/01_translator', 'one_step'): (
+        [lambda g,c,z,real: (((c*g*z)*g*z).mean() + ((c*real-1)*real).mean(), (2*(c*g*z-1)*c*z).mean()),
+         lambda g,c,z,real: (torch.func.grad(lambda w: .5*((w*g*z)**2).mean() + .5*((w*real-1)**2).mean())(c), torch.func.grad(lambda w: ((c*w*z-1)**2).mean())(g))],
+        [lambda g,c,z,real: (((c*g*z)*g*z).mean() + ((c*real-1)*real).mean(), (2*(c*g*z-1)*z).mean()), lambda g,c,z,real: (((c*g*z)*g*z).mean(), (2*(c*g*z-1)*c*z).mean()),
+         lambda g,c,z,real: ((2*(c*g*z-1)*c*z).mean(), ((c*g*z)*g*z).mean() + ((c*real-1)*real).mean()), lambda g,c,z,real: (g*0, c*0),
+         lambda g,c,z,real: (-((c*g*z)*g*z).mean() - ((c*real-1)*real).mean(), -(2*(c*g*z-1)*c*z).mean()),
+         lambda g,c,z,real: (((c*g*z)*g*z).sum() + ((c*real-1)*real).sum(), (2*(c*g*z-1)*c*z).sum())]),
     ('04_vid2vid/01_generator', 'blend_trust'): (
         [lambda r,w,t: torch.lerp(r, w, t), lambda r,w,t: w*t + r - r*t, lambda r,w,t: (torch.stack([w,r])*torch.stack([t,1-t])).sum(0)],
         [lambda r,w,t: w, lambda r,w,t: t*w + r, lambda r,w,t: t.round()*w + (1-t.round())*r, lambda r,w,t: t.sqrt()*w + (1-t.sqrt())*r,

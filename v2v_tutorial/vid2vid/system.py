@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ..clips.clip import Clip, InputError
 from ..engine import SYSTEMS, check_settings, setting
-from ..images.critic import PatchCritic, feature_matching, lsgan_critic, lsgan_generator
+from ..images.translator import PatchCritic, feature_matching, lsgan_critic, lsgan_generator
 from ..metrics import Perceptual
 from ..motion.warp import flows_dis, warp
 from .generator import GeneratorConfig, SequentialGenerator, TemporalCritic, label_motion, roll_out
