@@ -106,8 +106,7 @@ def train_clip(
     "Train the sequential system on the first three quarters of a clip"
     first, _ = clip.split()
     h, w = clip.size
-    alone = round(.4*train.steps)
-    config = Vid2VidConfig(**{**dict(frame_height=h, frame_width=w, labels=clip.labels.shape[1], alone_first=alone), **changes})
+    config = Vid2VidConfig(**{**dict(frame_height=h, frame_width=w, labels=clip.labels.shape[1]), **changes})
     new, out = not Path(out).exists(), Path(out)
     torch.manual_seed(train.seed)
     try:
