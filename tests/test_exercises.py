@@ -9,6 +9,7 @@ from functools import lru_cache
 from itertools import accumulate
 import numpy as np, pytest, torch
 import torch.nn.functional as F
+from v2v_tutorial.motion.warp import pixel_grid, warp
 from v2v_tutorial.pages import code_cells, page_paths, read_page
 from conftest import ROOT
 
@@ -32,6 +33,15 @@ def walked(kernels, strides): # receptive fields from the first layer up
         spans.append(spans[-1] + (k-1)*step)
         step *= s
     return spans[1:]
+def moved(flow): # (2,H,W) -> rows and columns that each pixel asks for
+    grid = pixel_grid(*flow.shape[1:]) + flow
+    return grid[1], grid[0]
+
+def pick(frame, ys, xs): return frame[:, ys.long().clamp(0, frame.shape[1]-1), xs.long().clamp(0, frame.shape[2]-1)]
+
+def sides(source, flow): # where grid_sample finds what `flow` points at, counted between centres
+    h,w = source.shape[2:]
+    return (2*(pixel_grid(h, w) + flow)/torch.tensor([w-1., h-1.]).view(2,1,1) - 1).movedim(1, -1)
 
 ANSWERS = {
     ('01_clips/01_clip', 'to_rgb'): (
@@ -76,6 +86,26 @@ ANSWERS = {
          lambda g,c,z,real: ((2*(c*g*z-1)*c*z).mean(), ((c*g*z)*g*z).mean() + ((c*real-1)*real).mean()), lambda g,c,z,real: (g*0, c*0),
          lambda g,c,z,real: (-((c*g*z)*g*z).mean() - ((c*real-1)*real).mean(), -(2*(c*g*z-1)*c*z).mean()),
          lambda g,c,z,real: (((c*g*z)*g*z).sum() + ((c*real-1)*real).sum(), (2*(c*g*z-1)*c*z).sum())]),
+    ('02_motion/01_warp', 'warp_whole'): (
+        [lambda f,m: warp(f[None], m[None])[0], lambda f,m: pick(f, *moved(m)), lambda f,m: torch.stack([pick(c[None], *moved(m))[0] for c in f])],
+        [lambda f,m: warp(f[None], m[None].flip(1))[0], lambda f,m: warp(f[None], .9*m[None])[0], lambda f,m: f,
+         lambda f,m: pick(f, moved(m)[0], moved(0*m)[1]), lambda f,m: pick(f, *(p.abs() for p in moved(m))), lambda f,m: pick(f, *moved(m)).double()]),
+    ('02_motion/01_warp', 'warp_colleague'): (
+        [lambda s,m: warp(s, m), lambda s,m: F.grid_sample(s, sides(s, m), padding_mode='border', align_corners=True),
+         lambda s,m: F.grid_sample(s, (sides(s, m)*torch.tensor([1-1/s.shape[3], 1-1/s.shape[2]])), padding_mode='border', align_corners=False)],
+        [lambda s,m: F.grid_sample(s, sides(s, m), mode='nearest', padding_mode='border', align_corners=True), lambda s,m: warp(s, m.flip(1)), lambda s,m: warp(s, 0*m),
+         lambda s,m: F.grid_sample(s, sides(s, m), padding_mode='reflection', align_corners=True), lambda s,m: F.grid_sample(s, sides(s, m) + 1, align_corners=True),
+         lambda s,m: warp(s.transpose(2, 3), m.flip(1).transpose(2, 3)).transpose(2, 3).flip(3)]),
+    ('02_motion/01_warp', 'gets_covered'): (
+        [lambda b,f: (f + warp(b, f)).norm(dim=1, keepdim=True)>1, lambda b,f: ((warp(b, f) + f)**2).sum(1)[:,None].sqrt()>1,
+         lambda b,f: ~(torch.hypot(*(f + warp(b, f)).unbind(1))<=1)[:,None]],
+        [lambda b,f: (f + warp(b, f)).norm(dim=1, keepdim=True)>=1, lambda b,f: (f + warp(b, f)).square().sum(1, keepdim=True)>4,
+         lambda b,f: (f + warp(b, f)).sum(1, keepdim=True)>1, lambda b,f: ((f + warp(b, f)).norm(dim=1, keepdim=True)>1).float(),
+         lambda b,f: (f + warp(b, -f)).norm(dim=1, keepdim=True)>1, lambda b,f: f.norm(dim=1, keepdim=True)>1]),
+    ('02_motion/01_warp', 'compose'): (
+        [lambda n,o: n + warp(o, n), lambda n,o: warp(o + 0, n).add(n)],
+        [lambda n,o: warp(n + o, n), lambda n,o: n + warp(o, -n), lambda n,o: o + warp(n, n), lambda n,o: (n + warp(o, n))/2, lambda n,o: n + warp(o, n + o),
+         lambda n,o: n + warp(o, n).flip(1)]),
     ('04_vid2vid/01_generator', 'blend_trust'): (
         [lambda r,w,t: torch.lerp(r, w, t), lambda r,w,t: w*t + r - r*t, lambda r,w,t: (torch.stack([w,r])*torch.stack([t,1-t])).sum(0)],
         [lambda r,w,t: w, lambda r,w,t: t*w + r, lambda r,w,t: t.round()*w + (1-t.round())*r, lambda r,w,t: t.sqrt()*w + (1-t.sqrt())*r,

@@ -1,8 +1,12 @@
 "The warp contract: backward, in pixels, x then y, bilinear, nearest border pixel off the picture"
+import sys
 import cv2, numpy as np, pytest, torch
 from torch.testing import assert_close
-from v2v_tutorial.clips.clip import InputError, read_video
+from v2v_tutorial.clips.clip import InputError, read_video, to_uint8
+from v2v_tutorial.clips.world import World
 from v2v_tutorial.motion.warp import flow_dis, flows_dis, pixel_grid, visible, warp
+from v2v_tutorial.pages import code_cells, read_page
+from conftest import ROOT
 
 SIZES = [(6,8), (8,6), (5,7), (7,7), (1,9), (9,1), (1,1), (2,3), (33,17)]
 each_size = pytest.mark.parametrize('h,w', SIZES)
@@ -284,3 +288,53 @@ def test_visible_pixels_are_explained_better(face):
 
 def test_one_frame_has_no_motion():
     with pytest.raises(InputError, match='1 frame'): flows_dis(torch.zeros(1,3,32,32))
+
+# ---- what the lesson claims
+
+def test_true_flows_of_a_world_tell_what_was_hidden():
+    "There and back by exact flows, four frames apart, against the order of the layers"
+    world = World(seed=3, size=(96,128))
+    clip = world.clip(9)
+    def truth(now, then): # flow, and where a nearer layer or nothing at all was at the source
+        move = np.stack([b @ np.linalg.inv(a) for a,b in zip(world.poses(now), world.poses(then))])
+        place = np.stack([*np.mgrid[:96,:128][::-1], np.ones((96,128))], -1)[...,None]
+        source = torch.from_numpy((move[clip.ids[now,0].numpy()] @ place)[...,:2,0]).movedim(-1, 0).float()
+        x,y = source.round().long()
+        off = (x<0)|(x>127)|(y<0)|(y>95)
+        return (source - pixel_grid(96, 128))[None], off|(clip.ids[then,0][y.clamp(0, 95), x.clamp(0, 127)]>clip.ids[now,0])
+    back,hidden = truth(8, 4)
+    found = visible(back, truth(4, 8)[0])[0,0]==0
+    assert_close(truth(8, 7)[0][0], clip.flow[8], atol=1e-4, rtol=0)
+    assert hidden.float().mean()>.04 and (found&hidden).sum()>.9*hidden.sum() and (found&hidden).sum()>.75*found.sum()
+
+@pytest.mark.parametrize('warps', [1, 4, 16])
+@pytest.mark.parametrize('length', [4, 8, 16])
+def test_half_pixel_warps_blur_by_the_cosine(length, warps):
+    stripes = torch.sin(2*torch.pi*torch.arange(288.)/length + .7).expand(1,1,2,288)
+    moved = stripes
+    for k in range(warps): moved = warp(moved, constant(.5 if k%2 else -.5, 0, 1, 2, 288))
+    assert_close((moved[...,48:240].std()/stripes[...,48:240].std()).item(), np.cos(np.pi/length)**warps, atol=.01, rtol=0)
+
+@pytest.mark.parametrize('new,old', [((2,-1),(-3,2)), ((3,0),(1,1)), ((-2,0),(4,-2))])
+def test_two_steps_back_are_one_composed_step(new, old):
+    "new + warp(old, new), where the older flow differs from place to place"
+    frame,first,second = noise(1,3,20,24),constant(*new,1,20,24),constant(*old,1,20,24)
+    second[...,:12] = 0
+    both = first + warp(second, first)
+    assert_close(warp(frame, both)[...,5:-5,6:-6], warp(warp(frame, second), first)[...,5:-5,6:-6], atol=1e-5, rtol=0)
+    assert not torch.equal(both, first+second)
+
+@pytest.mark.parametrize('there', [True, False])
+def test_lesson_plays_with_and_without_sliders(there, monkeypatch, capsys):
+    "The cell with the slider, as it stands on the page"
+    cell = next(c['source'] for c in code_cells(read_page(ROOT/'nbs'/'02_motion'/'01_warp.ipynb')) if 'ipywidgets' in c['source'])
+    if not there: monkeypatch.setitem(sys.modules, 'ipywidgets', None)
+    shown,strips = [],[]
+    space = dict(then=noise(1,3,128,128)*2-1, back=constant(3,1,1,128,128), warp=warp, cv2=cv2, torch=torch, to_uint8=to_uint8, display=shown.append,
+                 show_strip=lambda frames, **how: strips.append(frames))
+    exec(cell, space)
+    assert len(strips)==1 and len(shown)==there and ('ipywidgets is missing' in capsys.readouterr().out) is not there
+    if there:
+        was = space['screen'].value
+        space['slider'].value = 2.
+        assert space['screen'].value!=was

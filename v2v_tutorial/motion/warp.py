@@ -41,7 +41,7 @@ def warp(
     moved = F.grid_sample(source.to(flow.dtype), (2*place/unit - 1).movedim(1, -1), padding_mode='border', align_corners=True)
     return moved.masked_fill(lost, float('nan')).to(source.dtype)
 
-# %% ../../nbs/02_motion/01_warp.ipynb #9b524be1
+# %% ../../nbs/02_motion/01_warp.ipynb #56948852
 def _dis():
     teacher = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     teacher.setFinestScale(0)
@@ -61,6 +61,7 @@ def flow_dis(
     flows = [teacher.calc(b, a, None) for a,b in zip(_grey(source), _grey(target))]
     return torch.from_numpy(np.stack(flows)).movedim(-1, 1)
 
+# %% ../../nbs/02_motion/01_warp.ipynb #b7e810dc
 def _inside(flow): # (B,2,H,W) -> (B,1,H,W) bool: the source lies on the picture, give or take the half pixel that a pixel is wide
     h, w = flow.shape[-2:]
     place = pixel_grid(h, w, flow) + flow
