@@ -3,7 +3,7 @@ import os
 
 for _k in ('OMP', 'MKL', 'OPENBLAS', 'NUMEXPR'): os.environ.setdefault(f'{_k}_NUM_THREADS', '1')
 
-import importlib.util, json, shutil
+import contextlib, importlib.util, json, shutil
 from pathlib import Path
 import pytest
 
@@ -30,6 +30,53 @@ def chromium_path():
     path = os.environ.get('CHROMIUM') or next(filter(None, map(shutil.which, names)), None)
     if not path: pytest.skip('Chromium not found: apt-get install chromium, or set CHROMIUM=/path/to/it')
     return path
+
+# One of each for the whole run: the tests that need Chromium are one xdist group, so they land on one worker (--dist loadgroup)
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.get_closest_marker('browser'): item.add_marker(pytest.mark.xdist_group('browser'))
+
+def running(start, folder, *args):
+    with contextlib.closing(start(folder, *args)) as server: yield server
+
+@pytest.fixture(scope='session')
+def jupyterlab(tmp_path_factory):
+    from browser import start_jupyterlab
+    yield from running(start_jupyterlab, tmp_path_factory.mktemp('jupyterlab'))
+
+@pytest.fixture(scope='session')
+def app(tmp_path_factory):
+    "The demos, served by `make app`"
+    from browser import start_app
+    yield from running(start_app, tmp_path_factory.mktemp('app'))
+
+@pytest.fixture(scope='session')
+def chromium(tmp_path_factory, chromium_path):
+    from browser import start_chromium
+    yield from running(start_chromium, tmp_path_factory.mktemp('chromium'), chromium_path)
+
+@pytest.fixture(scope='module')
+def driver():
+    "Playwright; not longer than a module, since as long as it's there a loop runs and asyncio.run fails"
+    from playwright.sync_api import sync_playwright
+    with sync_playwright() as playwright: yield playwright
+
+@pytest.fixture
+def tab(chromium, driver):
+    "A fresh tab"
+    from browser import open_page
+    tab = open_page(chromium, driver)
+    yield tab
+    tab.context.close()
+
+@pytest.fixture(scope='module')
+def lab(jupyterlab, chromium, driver):
+    "JupyterLab in a tab that all tests of a module share: it takes seconds to load"
+    from browser import Lab, open_page
+    lab = Lab(jupyterlab, open_page(chromium, driver))
+    yield lab
+    lab.tab.context.close()
 
 def must_run(item): return any(item.get_closest_marker(m) for m in MUST_RUN)
 
