@@ -14,11 +14,11 @@ LIFE_S,START_S,WAIT_MS = 1800,90,30_000
 # ---- the guard
 
 def end(server):
-    "Ask a server to end, which lets it end its kernels; kill what is still there ten seconds later"
+    "Ask a server to end, which lets it end its kernels; kill what is still there five seconds later"
     with contextlib.suppress(psutil.NoSuchProcess):
         family = [*server.children(recursive=True), server]
         with contextlib.suppress(ProcessLookupError): os.killpg(server.pid, signal.SIGTERM)
-        for p in psutil.wait_procs(family, timeout=10)[1]:
+        for p in psutil.wait_procs(family, timeout=5)[1]:
             with contextlib.suppress(psutil.NoSuchProcess): p.kill()
 
 def guard(seconds, argv):
