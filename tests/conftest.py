@@ -31,11 +31,24 @@ def chromium_path():
     if not path: pytest.skip('Chromium not found: apt-get install chromium, or set CHROMIUM=/path/to/it')
     return path
 
-# One of each for the whole run: the tests that need Chromium are one xdist group, so they land on one worker (--dist loadgroup)
+# ---- one JupyterLab, one Voila and one Chromium for a whole run: all files named *browser* go to one worker
+
+SHARED = {'jupyterlab', 'app', 'chromium'}
+
+def in_browser_file(nodeid): return 'browser' in Path(nodeid.split('::')[0]).name
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    "One worker for these files, any for every other test; --dist loadgroup would do, but groups nothing in pytest 9.2 (pytest-xdist issue 1386)"
+    from xdist.scheduler import LoadScopeScheduling
+    class OneBrowser(LoadScopeScheduling):
+        def _split_scope(self, nodeid): return 'browser' if in_browser_file(nodeid) else nodeid
+    return OneBrowser(config, log)
 
 def pytest_collection_modifyitems(items):
     for item in items:
-        if item.get_closest_marker('browser'): item.add_marker(pytest.mark.xdist_group('browser'))
+        if SHARED & set(getattr(item, 'fixturenames', ())) and not in_browser_file(item.nodeid):
+            raise pytest.UsageError(f'{item.nodeid} shares a server: move it to a file with "browser" in its name, so that it lands on the worker that has it')
 
 def running(start, folder, *args):
     with contextlib.closing(start(folder, *args)) as server: yield server

@@ -146,7 +146,7 @@ def test_greys_look_the_same_to_everybody(vision):
 
 @pytest.mark.parametrize('vision,rgb,seen', [ # 0.152286, 0.367322 and so on of full light, as sRGB levels
     ('protanopia',(255,0,0),(109,95,0)), ('deuteranopia',(255,0,0),(163,144,0)), ('deuteranopia',(0,255,0),(238,213,58)),
-    ('protanopia',(0,0,255),(0,89,255)), ('tritanopia',(0,0,255),(0,107,149))])
+    ('protanopia',(0,0,255),(0,89,255)), ('tritanopia',(0,0,255),(0,107,149)), ('deuteranopia',(200,80,60),(142,129,57))])
 def test_colours_as_the_paper_has_them(vision, rgb, seen):
     assert_close(as_seen(colour(*rgb), vision), colour(*seen), atol=2.1/127.5, rtol=0)
 

@@ -71,7 +71,7 @@ def test_killed_run_leaves_nothing(tmp_path, token):
 
 # ---- a whole run
 
-FILES = dict(test_a='''import http.cookiejar, pytest, urllib.request
+FILES = dict(test_browser='''import http.cookiejar, pytest, urllib.request
 pytestmark = pytest.mark.browser
 def test_page(chromium, tab, app):
     tab.goto(app.url)
@@ -82,20 +82,27 @@ def test_kernel(jupyterlab):
     token, = (c.value for c in jar if c.name=='_xsrf')
     web.open(urllib.request.Request(jupyterlab.url+'/api/kernels', b'{}', {'X-XSRFToken': token}), timeout=60)  # nobody ends this kernel
 def test_fails(jupyterlab, app, tab): assert not 'on purpose'
-''', test_b='''import pytest
+''', test_in_browser_too='''import pytest
 pytestmark = pytest.mark.browser
 @pytest.fixture
 def broken(jupyterlab, chromium): raise RuntimeError('on purpose')
 def test_again(chromium, jupyterlab, app, tab): pass
 def test_broken(broken): pass
 def test_at_last(tab, app): tab.goto(app.url)
-''', test_c='''import pytest
+''', test_other='''import pytest
 @pytest.mark.parametrize('k', range(6))
 def test_plain(k): pass
 ''')
 
+def test_shared_server_in_another_file_is_refused(tmp_path):
+    (tmp_path/'tests').mkdir()
+    shutil.copy(ROOT/'tests'/'conftest.py', tmp_path/'tests')
+    (tmp_path/'tests'/'test_other.py').write_text('def test_page(tab): pass')
+    p = subprocess.run([sys.executable, '-m', 'pytest', '-q', '-p', 'no:cacheprovider'], cwd=tmp_path, capture_output=True, text=True, timeout=100)
+    assert p.returncode==4 and 'test_other.py::test_page shares a server' in p.stderr, p.stdout+p.stderr
+
 @pytest.mark.browser
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 def test_run_on_two_workers_starts_one_of_each_and_leaves_none(tmp_path, token, chromium_path):
     "Browser tests of two files, one of them failing and one with a broken fixture, beside other tests"
     (tmp_path/'tests').mkdir()
@@ -106,7 +113,7 @@ def test_run_on_two_workers_starts_one_of_each_and_leaves_none(tmp_path, token, 
     for name,code in FILES.items(): (tmp_path/'tests'/f'{name}.py').write_text(code)
     env = {k: v for k,v in os.environ.items() if not k.startswith('PYTEST')} | dict(CI='')
     p = subprocess.run([sys.executable, '-m', 'pytest', '-q', '-n', '2', '-p', 'no:cacheprovider', f'--basetemp={tmp_path}/base'], cwd=tmp_path,
-                       env=env, capture_output=True, text=True, timeout=380)
+                       env=env, capture_output=True, text=True, timeout=800)
     assert '1 failed, 10 passed, 1 error' in p.stdout and p.stdout.count('on purpose')>=2, p.stdout[-3000:]
     starts = [f.parent.name for f in (tmp_path/'base').rglob('server.log')]
     assert sorted(starts)==['app0', 'chromium0', 'jupyterlab0'], starts

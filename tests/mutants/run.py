@@ -56,7 +56,7 @@ SERVER = '''if 1:
         sys.path.insert(0, package)
         import v2v_tutorial
         assert v2v_tutorial.__file__.startswith(package), f'tests would run on {v2v_tutorial.__file__}'
-        return pytest.main(['-x', '-q', '--no-header', '--tb=line', '-p', 'no:cacheprovider', '--rootdir', root, *tests])
+        return pytest.main(['-x', '-q', '--no-header', '--tb=line', '-p', 'no:cacheprovider', '-p', 'no:xdist', '--rootdir', root, *tests])
 
     for line in sys.stdin:
         with tempfile.TemporaryFile('w+') as said:
