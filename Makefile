@@ -6,6 +6,8 @@ OUT      ?=
 WORKERS  ?= 2
 PAGES    ?=
 PORT     ?= 8888
+APP      ?= runs/app
+APP_ARGS ?=
 
 VENV := .venv
 BIN  := $(VENV)/bin
@@ -16,7 +18,7 @@ AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 export VIDEO OUT
 
 .DEFAULT_GOAL := help
-.PHONY: help demo lab test test-all pages stale clean
+.PHONY: help demo lab app test test-all pages stale clean
 
 help: ## this list
 	@echo 'make TARGET [VARIABLE=value]'
@@ -28,6 +30,12 @@ demo: $(VENV)/.stamp ## train on a video and make its film in runs/demo [VIDEO=m
 
 lab: $(VENV)/.stamp ## open the course in JupyterLab [PORT=8888]
 	$(BIN)/jupyter-lab $(AS_ROOT) --port=$(PORT) nbs/index.ipynb
+
+app: $(VENV)/.stamp ## serve the demos as web apps, without their code [PORT=8888]
+	@mkdir -p "$(APP)" && rm -f "$(APP)"/*.ipynb
+	@for page in $(wildcard nbs/00_quickstart.ipynb nbs/08_apps/*.ipynb); do cp $$page "$(APP)"; done
+	@echo 'Demos: http://localhost:$(PORT)/ (Ctrl-C ends)'
+	$(BIN)/voila "$(APP)" --port=$(PORT) --Voila.port_retries=0 --strip_sources=True --show_tracebacks=True $(APP_ARGS)
 
 test: $(VENV)/.stamp ## every test and every page, about 40 minutes at most on two cores
 	$(ONE_THREAD) $(PY) -m pytest -n $(WORKERS)

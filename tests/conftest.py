@@ -3,7 +3,7 @@ import os
 
 for _k in ('OMP', 'MKL', 'OPENBLAS', 'NUMEXPR'): os.environ.setdefault(f'{_k}_NUM_THREADS', '1')
 
-import importlib.util, json, shutil
+import contextlib, importlib.util, json, shutil
 from pathlib import Path
 import pytest
 
@@ -30,6 +30,66 @@ def chromium_path():
     path = os.environ.get('CHROMIUM') or next(filter(None, map(shutil.which, names)), None)
     if not path: pytest.skip('Chromium not found: apt-get install chromium, or set CHROMIUM=/path/to/it')
     return path
+
+# ---- one JupyterLab, one Voila and one Chromium for a whole run: all files named *browser* go to one worker
+
+SHARED = {'jupyterlab', 'app', 'chromium'}
+
+def in_browser_file(nodeid): return 'browser' in Path(nodeid.split('::')[0]).name
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    "One worker for these files, any for every other test; --dist loadgroup would do, but groups nothing in pytest 9.2 (pytest-xdist issue 1386)"
+    from xdist.scheduler import LoadScopeScheduling
+    class OneBrowser(LoadScopeScheduling):
+        def _split_scope(self, nodeid): return 'browser' if in_browser_file(nodeid) else nodeid
+    return OneBrowser(config, log)
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if SHARED & set(getattr(item, 'fixturenames', ())) and not in_browser_file(item.nodeid):
+            raise pytest.UsageError(f'{item.nodeid} shares a server: move it to a file with "browser" in its name, so that it lands on the worker that has it')
+
+def running(start, folder, *args):
+    with contextlib.closing(start(folder, *args)) as server: yield server
+
+@pytest.fixture(scope='session')
+def jupyterlab(tmp_path_factory):
+    from browser import start_jupyterlab
+    yield from running(start_jupyterlab, tmp_path_factory.mktemp('jupyterlab'))
+
+@pytest.fixture(scope='session')
+def app(tmp_path_factory):
+    "The demos, served by `make app`"
+    from browser import start_app
+    yield from running(start_app, tmp_path_factory.mktemp('app'))
+
+@pytest.fixture(scope='session')
+def chromium(tmp_path_factory, chromium_path):
+    from browser import start_chromium
+    yield from running(start_chromium, tmp_path_factory.mktemp('chromium'), chromium_path)
+
+@pytest.fixture(scope='module')
+def driver():
+    "Playwright; not longer than a module, since as long as it's there a loop runs and asyncio.run fails"
+    from playwright.sync_api import sync_playwright
+    with sync_playwright() as playwright: yield playwright
+
+@pytest.fixture
+def tab(chromium, driver):
+    "A fresh tab"
+    from browser import open_page
+    tab = open_page(chromium, driver)
+    yield tab
+    tab.context.close()
+
+@pytest.fixture(scope='module')
+def lab(jupyterlab, chromium, driver):
+    "JupyterLab in a tab that all tests of a module share: it takes seconds to load"
+    from browser import Lab, open_page
+    lab = Lab(jupyterlab, open_page(chromium, driver))
+    yield lab
+    lab.tab.context.close()
 
 def must_run(item): return any(item.get_closest_marker(m) for m in MUST_RUN)
 

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 import cv2, numpy as np, pytest, torch
 from torch.testing import assert_close
 from v2v_tutorial.clips.clip import InputError, read_video, to_uint8
-from v2v_tutorial.drawing import (contact_sheet, encode_webp, film_bytes, flow_picture, show_film, show_steps, show_strip, side_by_side,
-                                  step_parts, step_picture)
+from v2v_tutorial.drawing import (COLOURS, DASHES, VISION, as_seen, contact_sheet, encode_webp, film_bytes, flow_picture, least_difference, new_plot,
+                                  show_film, show_plot, show_steps, show_strip, side_by_side, step_parts, step_picture, write_webp_film)
 
 def greys(t=10, h=6, w=8): return torch.linspace(-1, 1, t).view(t,1,1,1).expand(t,3,h,w) # frame k is one grey, brighter than frame k-1
 def noise(t, h, w): return torch.rand((t,3,h,w), generator=torch.Generator().manual_seed(0))*2 - 1
@@ -134,6 +134,81 @@ def test_speed_is_strength():
 def test_flow_becomes_a_picture(h, w):
     picture = flow_picture(torch.randn(2,h,w, requires_grad=True)*30)
     assert picture.shape==(3,h,w) and picture.min()>=-1 and picture.max()<=1 and not picture.requires_grad
+
+# ---- colours for every eye
+
+def colour(*rgb): return torch.tensor(rgb).float()[:,None,None]/127.5 - 1
+
+@pytest.mark.parametrize('vision', VISION)
+def test_greys_look_the_same_to_everybody(vision):
+    grey = greys(11)
+    assert_close(as_seen(grey, vision), grey, atol=.01, rtol=0)
+
+@pytest.mark.parametrize('vision,rgb,seen', [ # 0.152286, 0.367322 and so on of full light, as sRGB levels
+    ('protanopia',(255,0,0),(109,95,0)), ('deuteranopia',(255,0,0),(163,144,0)), ('deuteranopia',(0,255,0),(238,213,58)),
+    ('protanopia',(0,0,255),(0,89,255)), ('tritanopia',(0,0,255),(0,107,149)), ('deuteranopia',(200,80,60),(142,129,57))])
+def test_colours_as_the_paper_has_them(vision, rgb, seen):
+    assert_close(as_seen(colour(*rgb), vision), colour(*seen), atol=2.1/127.5, rtol=0)
+
+def test_batches_are_seen_frame_by_frame():
+    frames = noise(3,4,5)
+    assert_close(as_seen(frames, 'protanopia')[1], as_seen(frames[1], 'protanopia'))
+
+def test_difference_is_that_of_the_worst_eyes():
+    pair = lambda *cs: torch.stack([colour(*c)[:,0,0] for c in cs])
+    assert least_difference(pair((255,0,0), (0,255,0)), ())==pytest.approx(170.6, abs=.5)  # Lab distance of red and green
+    assert least_difference(pair((0,0,0), (255,255,255)))==pytest.approx(100, abs=.1)
+    red,green = (214,39,40),(44,160,44)
+    assert least_difference(pair(red, green), ('deuteranopia',))<.5*least_difference(pair(red, green), ())
+    assert least_difference(pair(red, green, (0,0,255)))==least_difference(pair(red, green))
+
+def rgb(names): return torch.tensor([[int(c[i:i+2], 16) for i in (1,3,5)] for c in names])/127.5 - 1
+
+@pytest.mark.parametrize('n,apart', [(2,80), (3,50), (4,24), (7,15)])
+def test_curves_can_be_told_apart(n, apart): assert least_difference(rgb(COLOURS[:n]))>apart
+
+def test_usual_colours_can_not(): assert least_difference(rgb(['#1f77b4','#ff7f0e','#2ca02c','#d62728']))<8
+
+def test_main_directions_of_flow_can_be_told_apart():
+    at = torch.arange(4)*torch.pi/2
+    colours = torch.stack([flow_picture(moved(float(a.cos()), float(a.sin())))[:,1,1] for a in at])
+    assert least_difference(colours, ('protanopia','deuteranopia'))>30
+
+# ---- plots
+
+def test_curves_differ_in_colour_and_in_dashes():
+    fig,ax = new_plot()
+    lines = [ax.plot([0,1])[0] for _ in range(7)]
+    assert [l.get_color() for l in lines]==list(COLOURS) and len({str(l._dash_pattern) for l in lines})==7==len(DASHES)
+    show_plot(fig, alt='Seven equal lines')
+
+def test_no_other_plot_changes():
+    import matplotlib.pyplot as plt
+    before = plt.rcParams['axes.prop_cycle']
+    show_plot(new_plot()[0], alt='Empty axes')
+    assert plt.rcParams['axes.prop_cycle']==before
+
+def test_plot_says_what_it_shows_and_is_closed():
+    import matplotlib.pyplot as plt
+    fig,ax = new_plot((3,2))
+    ax.plot([1,2])
+    page = show_plot(fig, alt='The "rise"').data
+    assert page.startswith('<div role="img" aria-label="The &quot;rise&quot;"><svg') and page.endswith('</svg>\n</div>') and not plt.fignum_exists(fig.number)
+    with pytest.raises(InputError, match='alt'): show_plot(fig)
+
+def test_same_plot_is_the_same_text():
+    def once():
+        fig,ax = new_plot()
+        ax.plot([1,2])
+        return show_plot(fig, alt='It rises').data
+    assert once()==once()
+
+# ---- moving pictures
+
+@pytest.mark.parametrize('t,fps,times', [(10,10,5), (30,10,1), (80,10,1), (24,12.5,2)])
+def test_moving_picture_stops_after_five_seconds(tmp_path, t, fps, times):
+    from PIL import Image
+    with Image.open(write_webp_film(tmp_path/'a.webp', noise(t,8,8), fps)) as p: assert (p.n_frames,p.info['loop'])==(t,times)
 
 # ---- steps
 

@@ -4,9 +4,7 @@ import pytest, torch
 from v2v_tutorial.clips.clip import write_film
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
-ARGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-        '--disable-component-update', '--disable-sync', '--autoplay-policy=no-user-gesture-required']
-FPS,FRAMES,WAIT_MS = 25,10,20_000
+FPS,FRAMES = 25,10
 
 def film(h, w):
     "Left half red, right half blue, brighter with time"
@@ -27,16 +25,6 @@ def served(tmp_path_factory):
     yield folder, f'http://127.0.0.1:{server.server_port}'
     server.shutdown()
     server.server_close()
-
-@pytest.fixture(scope='module')
-def tab(chromium_path):
-    from playwright.sync_api import sync_playwright
-    with sync_playwright() as pw:
-        browser = pw.chromium.launch(executable_path=chromium_path, args=ARGS, timeout=60_000)
-        page = browser.new_page()
-        page.set_default_timeout(WAIT_MS)
-        yield page
-        browser.close()
 
 LOAD = '''url => new Promise(done => {
   const v = document.createElement('video')

@@ -1,7 +1,10 @@
 "Every page runs, is quick, is fresh, and is fit to be committed"
-import ast, base64, json, os, re, subprocess
+import ast, base64, io, itertools, json, os, re, subprocess, tempfile
 from pathlib import Path
-import nbformat, pytest
+import nbformat, pytest, torch
+from PIL import Image
+from v2v_tutorial.clips.clip import read_video
+from v2v_tutorial.drawing import least_difference
 from v2v_tutorial.pages import code_cells, execute, is_stale, page_paths, read_page, run_page, write_page
 from conftest import LEDGER, ROOT
 
@@ -94,11 +97,60 @@ def sizes(nb):
         top = FILM_MAX if kind.startswith('video') else PICTURE_MAX
         if n>top: yield f'embedded {kind} of {n/KB:.0f} kB, more than {top//KB}'
 
+def labelled(text): # (tag, words for those who can't see it) of every picture, film and drawing in some markup
+    text = re.sub(r'(<[^>]*role="img"[^>]*>)\s*<svg.*?</svg>', r'\1', text, flags=re.S|re.I)  # the words are outside
+    for tag in re.findall(r'<(?:img|video|svg|canvas)\b[^>]*>|<[^>]*role="img"[^>]*>', text, flags=re.I):
+        words = re.search(r"""\b(?:alt|aria-label)\s*=\s*(?:"([^"]*)"|'([^']*)')""", tag, flags=re.I)
+        yield tag, (words[1] or words[2] or '') if words else ''
+    for m in re.finditer(r'!\[([^\]]*)\]\([^)]*\)', text): yield m[0], m[1]
+
+def says_little(words): # why these words don't help somebody who can't see the picture; '' when they do
+    if len(words.split())<4: return 'fewer than four words'
+    if re.search(r'[\w-]+\.(png|jpe?g|webp|svg|gif|mp4|ipynb)\b', words, flags=re.I): return 'the name of a file'
+    if re.match(r'\s*(an?\s|the\s)?(figure|fig\.|image|picture|photo|screenshot|graph|chart|plot|animation|video)\b', words, flags=re.I):
+        return 'says what kind of thing it is, not what is to be seen'
+    return ''
+
 def alternative_texts(nb):
     for text in markup(nb):
-        for tag in re.findall(r'<img\b[^>]*>', text, flags=re.I):
-            if not re.search(r'''\balt\s*=\s*("\s*[^"\s]|'\s*[^'\s])''', tag, flags=re.I): yield f'no alt: {tag[:60]}'
-        for m in re.finditer(r'!\[\s*\]\([^)]*\)', text): yield f'no alternative text: {m[0][:60]}'
+        for tag,words in labelled(text):
+            if why := says_little(words): yield f'alternative text {words!r}: {why}: {tag[:60]}'
+    for o in outputs(nb):
+        bare = 'text/html' not in o.get('data', {}) and any(k.startswith('image/') for k in o.get('data', {}))
+        if bare and (why := says_little(o['metadata'].get('alt', ''))): yield f'a picture without words: {why}; use show_strip, show_plot or metadata alt'
+
+PLAY_S = 5  # what moves longer than this beside a text needs a way to stop it (WCAG 2.2, criterion 2.2.2)
+
+def plays(data): # seconds for which a picture moves by itself
+    with Image.open(io.BytesIO(data)) as p:
+        if (n := getattr(p, 'n_frames', 1))==1: return 0
+        once = sum((p.seek(i), p.load(), p.info.get('duration', 0))[2] for i in range(n))/1000
+        times = p.info.get('loop', 1)
+    return once*times if times else float('inf')
+
+def still(nb):
+    "Nothing starts by itself, and all that was started can be stopped"
+    for text in markup(nb):
+        for tag in re.findall(r'<(?:video|audio)\b[^>]*>', text, flags=re.I):
+            bare = re.sub(r'"[^"]*"', '', tag)
+            if 'controls' not in bare: yield f'a film without controls: {tag[:60]}'
+            if 'autoplay' in bare: yield f'a film that starts by itself: {tag[:60]}'
+        for data in re.findall(r'data:image/(?:webp|gif);base64,([A-Za-z0-9+/=]+)', text):
+            if (s := plays(base64.b64decode(data)))>PLAY_S: yield f'a picture that moves for {s:.0f} s; {PLAY_S} at most'
+
+APART = 15  # Lab distance of two colours that mean different things, to the eyes that see them worst
+
+def curves(svg): # (colour, dashes) of each curve and bar of a matplotlib drawing
+    for style in re.findall(r'<path [^>]*clip-path=[^>]*style="([^"]*)"', svg, flags=re.S):
+        line = re.search(r'stroke: (#\w{6})', style) if 'fill: none' in style else re.search(r'fill: (#\w{6})', style)
+        if line: yield line[1], (re.search(r'stroke-dasharray: ([^;]*)', style) or ['',''])[1]
+
+def colours_apart(nb):
+    "Curves of one plot differ in dashes, or in colour for everybody"
+    for svg in re.findall(r'<svg.*?</svg>', ' '.join(markup(nb)), flags=re.S):
+        for (a,x),(b,y) in itertools.combinations(sorted(set(curves(svg))), 2):
+            rgb = torch.tensor([[int(c[i:i+2], 16) for i in (1,3,5)] for c in (a,b)])/127.5 - 1
+            if x==y and a!=b and least_difference(rgb)<APART: yield f'{a} and {b} look alike to some readers: new_plot of drawing has safe colours'
 
 def exported(nb): return [c['source'] for c in code_cells(nb) if re.search(r'(?m)^#\|\s*export', c['source'])]
 
@@ -123,12 +175,56 @@ def full_outputs(nb):
     if nb['metadata'].get('v2v', {}).get('mode')=='fast' and any('budget(' in c['source'] for c in code_cells(nb)):
         yield 'outputs of FAST mode in a page that uses budget(): run it with --full'
 
-RULES = full_outputs, errors, widgets, sizes, alternative_texts, export_rules, no_chdir, machine_paths
+RULES = full_outputs, errors, widgets, sizes, alternative_texts, still, colours_apart, export_rules, no_chdir, machine_paths
 
 def lint(path):
     "Everything wrong with a page, one line each"
     nb,n = read_page(path),Path(path).stat().st_size
     return ([f'{n/MB:.1f} MB, more than {PAGE_MAX//MB}'] if n>PAGE_MAX else []) + [f for rule in RULES for f in rule(nb)]
+
+# ---- nothing flashes: at most three flashes a second, as WCAG 2.2 counts them (criterion 2.3.1)
+
+def luminance(frames): # (T,3,H,W) in [-1,1] -> (T,H,W) relative luminance
+    c = (frames+1)/2
+    light = torch.where(c<=.04045, c/12.92, ((c+.055)/1.055)**2.4)
+    return (light*light.new_tensor([.2126,.7152,.0722]).view(3,1,1)).sum(1)
+
+def turns(light): # for each moment the share of the picture whose light swings back by a tenth or more
+    low,high,way = light[0],light[0],torch.zeros_like(light[0])
+    for x in light:
+        up,down = (x-low>=.1)&(low<.8)&(way<=0),(high-x>=.1)&(x<.8)&(way>=0)
+        way = torch.where(up, 1., torch.where(down, -1., way))
+        low,high = (torch.where(up|down, x, f(e, x)) for f,e in ((torch.minimum,low), (torch.maximum,high)))
+        yield float((up|down).float().mean())
+
+def flashes(frames, fps): # most flashes in any second: two swings of a quarter of the picture at once are one flash
+    many = torch.tensor([t>=.25 for t in turns(luminance(frames))]).float()
+    return float(many.unfold(0, min(len(many), round(fps)), 1).sum(1).max())/2
+
+def moving(page): # (frames, fps) of every film inside a page
+    for text in markup(read_page(page)):
+        for data in re.findall(r'data:video/mp4;base64,([A-Za-z0-9+/=]+)', text):
+            with tempfile.NamedTemporaryFile(suffix='.mp4') as f:
+                Path(f.name).write_bytes(base64.b64decode(data))
+                clip = read_video(f.name)
+            yield clip.frames, clip.fps
+
+@pytest.mark.page
+@each_page
+def test_films_do_not_flash(page):
+    for frames,fps in moving(ROOT/page): assert flashes(frames, fps)<=3, f'{page}: a film flashes {flashes(frames, fps):.1f} times a second'
+
+@pytest.mark.parametrize('hz,fails', [(2,False), (3,False), (5,True), (12,True)])
+def test_flashing_is_noticed(hz, fails):
+    light = (torch.arange(50)/25*hz*2).floor()%2
+    assert (flashes((light*.8-.4).view(50,1,1,1).expand(50,3,8,8), 25)>3)==fails
+    dim,small = light*.06-.9,torch.zeros(50,3,8,8)
+    small[:,:,:3,:3] = (light*.8-.4).view(50,1,1,1)
+    assert flashes(dim.view(50,1,1,1).expand(50,3,8,8), 25)==0==flashes(small, 25)
+
+@pytest.mark.parametrize('path', sorted(p.name for p in (ROOT/'nbs'/'media').glob('*.*')))
+def test_moving_pictures_come_to_rest(path):
+    assert (s := plays((ROOT/'nbs'/'media'/path).read_bytes()))<=PLAY_S, f'{path} moves for {s} s: python -m v2v_tutorial.pages media'
 
 # ---- sizes of the tree
 
@@ -167,11 +263,23 @@ def spoilt(path, source='x = 1', outputs=(), markdown='# Title', **metadata):
     return path
 
 def b64(n): return base64.b64encode(bytes(n)).decode()
-def img(n=9, alt='alt="a cat"'): return {'text/html': f'<img {alt} src="data:image/png;base64,{b64(n)}">'}
-def film(n): return {'text/html': f'<video src="data:video/mp4;base64,{b64(n)}"></video>'}
+def img(n=9, alt='alt="A cat sleeps there"'): return {'text/html': f'<img {alt} src="data:image/png;base64,{b64(n)}">'}
+LABEL = 'aria-label="A cat walks by"'
+def film(n, how=f'controls loop muted {LABEL}'): return {'text/html': f'<video {how} src="data:video/mp4;base64,{b64(n)}"></video>'}
+
+def moving_picture(times, n=10): # ten frames, a second
+    frames = [Image.new('RGB', (8,8), (25*i,0,0)) for i in range(n)]
+    frames[0].save(f := io.BytesIO(), 'webp', save_all=True, append_images=frames[1:], duration=100, loop=times)
+    return {'text/html': f'<img alt="Red grows in steps" src="data:image/webp;base64,{base64.b64encode(f.getvalue()).decode()}">'}
+
+def drawn(*styles, label=LABEL): # a drawing as matplotlib writes it
+    paths = ''.join(f'<path d="M 0 0" clip-path="url(#p)" style="fill: none; {s}; stroke-width: 1.5"/>' for s in styles)
+    return {'text/html': f'<div role="img" {label}><svg>{paths}</svg></div>'}
 
 GOOD = [dict(), dict(outputs=[output(**img(PICTURE_MAX))]), dict(outputs=[output(**film(FILM_MAX))]),
-        dict(markdown='![a cat](cat.png)'), dict(source='#| export\nimport os\nimport sys'), dict(source='%matplotlib inline')]
+        dict(markdown='![A cat sleeps there](cat.png)'), dict(outputs=[output(**moving_picture(5))]), dict(outputs=[output(**moving_picture(0, 1))]),
+        dict(outputs=[output(**drawn('stroke: #0072B2', 'stroke: #d55e00'))]),
+        dict(outputs=[output(**drawn('stroke: #2ca02c', 'stroke-dasharray: 5,2; stroke-dashoffset: 0; stroke: #d62728'))]), dict(source='#| export\nimport os\nimport sys'), dict(source='%matplotlib inline')]
 BAD = dict(
     error=dict(outputs=[nbformat.v4.new_output('error', ename='E', evalue='', traceback=[])]),
     widget_state=dict(widgets={'state': {}}),
@@ -182,6 +290,18 @@ BAD = dict(
     page=dict(outputs=[output(**{'text/plain': 'x'*PAGE_MAX})]),
     no_alt=dict(outputs=[output(**img(alt=''))]),
     blank_alt=dict(outputs=[output(**img(alt='alt=" "'))]),
+    short_alt=dict(outputs=[output(**img(alt='alt="A small cat"'))]),
+    file_alt=dict(outputs=[output(**img(alt='alt="this is our cat.png"'))]),
+    kind_alt=dict(outputs=[output(**img(alt='alt="Figure of a cat asleep"'))]),
+    kind_alt_in_text=dict(markdown='![The plot of all results](cat.png)'),
+    plot_without_words=dict(outputs=[output(**{'image/png': b64(9)})]),
+    film_without_words=dict(outputs=[output(**film(9, 'controls'))]),
+    drawing_without_words=dict(outputs=[output(**drawn('stroke: #000000', label=''))]),
+    film_without_controls=dict(outputs=[output(**film(9, f'muted {LABEL}'))]),
+    film_that_starts=dict(outputs=[output(**film(9, f'controls muted autoplay {LABEL}'))]),
+    endless=dict(outputs=[output(**moving_picture(0))]),
+    six_seconds=dict(outputs=[output(**moving_picture(6))]),
+    red_and_green=dict(outputs=[output(**drawn('stroke: #2ca02c', 'stroke: #d62728'))]),
     blank_alt_in_text=dict(markdown='![](cat.png)'),
     magic=dict(source='#| export\n%time x = 1'),
     mixed=dict(source='#| export\nimport os\nx = 1'),
