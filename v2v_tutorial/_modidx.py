@@ -301,6 +301,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                         'v2v_tutorial.reference._parameters': ( 'tools/reference.html#_parameters',
                                                                                 'v2v_tutorial/reference.py'),
                                         'v2v_tutorial.reference._plain': ('tools/reference.html#_plain', 'v2v_tutorial/reference.py'),
+                                        'v2v_tutorial.reference._source': ('tools/reference.html#_source', 'v2v_tutorial/reference.py'),
                                         'v2v_tutorial.reference._typed': ('tools/reference.html#_typed', 'v2v_tutorial/reference.py'),
                                         'v2v_tutorial.reference.code': ('tools/reference.html#code', 'v2v_tutorial/reference.py'),
                                         'v2v_tutorial.reference.docment_table': ( 'tools/reference.html#docment_table',

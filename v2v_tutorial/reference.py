@@ -155,13 +155,18 @@ def _lines(node, source):
     first = min([node.lineno, *(d.lineno for d in getattr(node, 'decorator_list', []))])
     return textwrap.dedent('\n'.join(source.splitlines()[first-1:node.end_lineno]))
 
+def _source(text, open_):
+    "A fold with the source; short data stand open"
+    fence = f'```python\n{text}\n```'
+    return fence if open_ and text.count('\n')<9 else f'<details class="source"><summary>Source</summary>\n\n{fence}\n\n</details>'
+
 def _entry(name, node, source, names, built='', inside=False):
     "One name as a directive of Sphinx, with its public methods inside"
     kind, says, init = _kind(node, inside), _comments(source), _init(node) if isinstance(node, ast.ClassDef) else None
     parts = [built] if kind=='data' else [
         link_names(ast.get_docstring(node) or init and ast.get_docstring(init) or '', names),
         link_names(_plain(says.get((init or node).lineno, '')), names), docment_table(node, says, names), built]
-    if not inside: parts.append(f'<details class="source"><summary>Source</summary>\n\n```python\n{_lines(node, source)}\n```\n\n</details>')
+    if not inside: parts.append(_source(_lines(node, source), open_=kind=='data'))
     if kind=='class': parts += [_entry(n.name, n, source, names, inside=True) for n in node.body if isinstance(n, ast.FunctionDef) and n.name[0]!='_']
     call, fence = _call(node) if kind in ('class', 'function', 'method') else '', '`'*(5 if inside else 7)
     return f'{fence}{{py:{kind}}} {name}{call}\n\n' + '\n\n'.join(filter(None, parts)) + f'\n{fence}'
