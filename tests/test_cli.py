@@ -127,7 +127,7 @@ def test_the_console_script_is_main(root):
 # ---- faults: a video that is none
 
 VIDEOS = dict(missing=('nowhere.mp4','no such file'), empty=('empty.mp4','empty'), folder=('folder','folder'), text=('text.mp4','no video'), random=('random.mp4','no video'),
-              cut=('cut.mp4','only 8 frames'), headless=('headless.mp4','no video'), sound=('sound.mp4','no video'), still=('still.mp4','1 frame'), short=('short.mp4','9 frames'), tiny=('tiny.mp4','24x20'))
+              cut=('cut.mp4','only 8 of 24 frames'), headless=('headless.mp4','no video'), sound=('sound.mp4','no video'), still=('still.mp4','1 frame'), short=('short.mp4','9 frames'), tiny=('tiny.mp4','24x20'))
 
 @pytest.mark.parametrize('command', ['prepare','train','demo'])
 @pytest.mark.parametrize('what', VIDEOS)

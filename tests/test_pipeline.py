@@ -188,7 +188,7 @@ def film(run, change=None):
     return torch.cat([s.fake for s in held_out_steps(system, late(clip, change) if change else clip)])
 
 def brighten(part): # add light to some frames
-    def change(frames, labels): frames[part] += .5
+    def change(frames, labels): frames[part] = frames[part]*.5 + .5
     return change
 
 def test_the_film_is_made_from_labels_and_the_last_training_frames(run):
@@ -251,8 +251,8 @@ def test_the_picture_has_a_column_for_each_part(tmp_path, source, run, flow, col
 def test_a_failed_film_leaves_what_was_there(run, tmp_path, monkeypatch):
     synthesize(run, tmp_path/'film')
     before = content(tmp_path)
-    monkeypatch.setattr(cv2, 'imwrite', lambda *_: (_ for _ in ()).throw(OSError(28, 'No space left on device', 'x.png')))
-    with pytest.raises(OSError): synthesize(run, tmp_path/'film')
+    monkeypatch.setattr(Path, 'write_bytes', lambda *_: (_ for _ in ()).throw(OSError(28, 'No space left on device')))
+    with pytest.raises(InputError, match=f'{tmp_path}/film: .*No space left'): synthesize(run, tmp_path/'film')
     assert content(tmp_path)==before
 
 # ---- measures

@@ -10,6 +10,7 @@ __all__ = ['app', 'Out', 'Kind', 'Frames', 'Side', 'Steps', 'Seed', 'Device', 'P
 import os
 import platform
 import sys
+import warnings
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
@@ -121,11 +122,20 @@ def _line(error, words)->str: # what to say about an error of this command, in o
     if isinstance(error, ModuleNotFoundError): return f"{error.name}: not installed; pip install 'v2v_tutorial[perceptual]', or see `v2v doctor`"
     return f'{type(error).__name__}: {error}; run the command with --debug to see where'
 
+def _run(words):
+    with warnings.catch_warnings():
+        others = warnings.showwarning
+        def show(message, category, *where): # about input one line, without the place in our code where it was raised
+            if category.__name__=='InputWarning': print(f'v2v: warning: {message}', file=sys.stderr)
+            else: others(message, category, *where)
+        warnings.showwarning = show
+        return app(words, prog_name='v2v', standalone_mode=False)
+
 def main(args=None)->None: # words of the command line; None takes those of the shell
     "Run a command; faults end with one line and exit code 2"
     args = list(sys.argv[1:] if args is None else args)
     debug, words = '--debug' in args, [a for a in args if a!='--debug'] or ['--help']
-    try: code = app(words, prog_name='v2v', standalone_mode=False)
+    try: code = app(words, prog_name='v2v', standalone_mode=False) if debug else _run(words)
     except SystemExit as end: code = end.code
     except Exception as error:
         if debug: raise

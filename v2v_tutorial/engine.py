@@ -280,6 +280,6 @@ def load_run(
     try:
         system = SYSTEMS[notes['kind']](notes['system'])
         system.load_state_dict(part)
-    except (TypeError, RuntimeError) as error:
+    except (TypeError, RuntimeError, KeyError, InputError) as error:
         raise InputError(f'{folder}: made by another version of this package ({str(error).splitlines()[0]}); train it again') from None
     return system.eval(), notes

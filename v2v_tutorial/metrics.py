@@ -17,20 +17,25 @@ from .clips.clip import Clip, InputError
 from .motion.warp import flow_dis, flows_dis, warp
 
 # %% ../nbs/tools/metrics.ipynb #1d01b4df
-def _same_shape(fake, real):
-    if fake.shape!=real.shape or fake.ndim!=4:
-        raise InputError(f'generated {tuple(fake.shape)} and real {tuple(real.shape)} must both be (T,3,H,W) of one shape')
+def _check_films(**films): # name -> (T,3,H,W); all of one shape
+    shapes = {tuple(x.shape) for x in films.values()}
+    wrong = any(len(s)!=4 or s[1]!=3 or 0 in s for s in shapes)
+    if wrong or len(shapes)>1: raise InputError(' and '.join(f'{k} {tuple(x.shape)}' for k,x in films.items()) + ': give (T,3,H,W), all of one shape')
+    for name,x in films.items():
+        if not x.is_floating_point(): raise InputError(f'{name} frames are {x.dtype}; give floats in [-1,1]')
+        if not torch.stack(x.aminmax()).isfinite().all(): raise InputError(f'{name} frames hold NaN or infinity; no measure can be taken of that')
 
 def psnr(fake:Tensor, real:Tensor)->float: # (T,3,H,W) in [-1,1] -> dB, mean of the frames' own values, at most 100
     "Peak signal-to-noise ratio, frame by frame"
-    _same_shape(fake, real)
+    _check_films(generated=fake, real=real)
     error = (fake - real).square().flatten(1).mean(1).clamp_min(4e-10)  # 4e-10 is 100 dB
     return float((10*torch.log10(4/error)).mean())
 
 def ssim(fake:Tensor, real:Tensor)->float: # (T,3,H,W) in [-1,1] -> 1 for equal pictures
     "Structural similarity (Wang et al., 2004) as torchmetrics computes it"
     from torchmetrics.functional.image import structural_similarity_index_measure as measure
-    _same_shape(fake, real)
+    _check_films(generated=fake, real=real)
+    if min(fake.shape[-2:])<11: raise InputError(f'ssim: frames of {fake.shape[-1]}x{fake.shape[-2]} are too small; give at least 11x11')
     return float(measure(fake, real, data_range=2.))
 
 # %% ../nbs/tools/metrics.ipynb #cf63543f
@@ -72,23 +77,30 @@ def perceptual_net(): return Perceptual()
 
 def perceptual(fake:Tensor, real:Tensor)->float: # (T,3,H,W) in [-1,1]
     "Mean perceptual distance of the frames"
-    _same_shape(fake, real)
+    _check_films(generated=fake, real=real)
     with torch.no_grad(): return float(torch.cat([perceptual_net()(f, r) for f,r in zip(fake.split(8), real.split(8))]).mean())
 
 # %% ../nbs/tools/metrics.ipynb #b7b1a9c0
 def warp_error(frames:Tensor, flow:Tensor, seen:Tensor)->float: # (T,3,H,W); flow (T,2,H,W) and visibility (T,1,H,W) of the REAL clip
     "Mean L1 between frame t and frame t-1 warped by the real flow, on visible pixels only"
+    _check_films(film=frames)
+    wanted = [(len(frames), c, *frames.shape[-2:]) for c in (2,1)]
+    if [tuple(flow.shape), tuple(seen.shape)]!=wanted:
+        raise InputError(f'warp_error: flow {tuple(flow.shape)} and visibility {tuple(seen.shape)} beside frames {tuple(frames.shape)}; give {wanted[0]} and {wanted[1]}')
     gap = (frames[1:] - warp(frames[:-1], flow[1:])).abs().mean(1, keepdim=True)
     return float((gap*seen[1:]).sum()/seen[1:].sum().clamp_min(1))
 
 def gradient_energy(frames:Tensor)->float: # (T,3,H,W)
     "Mean absolute difference between neighbouring pixels, across plus down: a blur lowers it, noise raises it"
+    _check_films(film=frames)
+    if min(frames.shape[-2:])<2: raise InputError(f'gradient_energy: frames of {frames.shape[-1]}x{frames.shape[-2]} have no neighbours; give at least 2x2')
     across, down = frames[...,1:] - frames[...,:-1], frames[...,1:,:] - frames[...,:-1,:]
     return float(across.abs().mean() + down.abs().mean())
 
 def motion_epe(fake:Tensor, real:Tensor)->float: # (T,3,H,W) twice -> pixels
     "Mean distance between the flow of the generated film and that of the real one, both by DIS"
-    _same_shape(fake, real)
+    _check_films(generated=fake, real=real)
+    if len(fake)<2: raise InputError('motion_epe: one frame shows no motion; give two or more')
     moves = [flow_dis(x[:-1], x[1:]) for x in (fake, real)]
     return float((moves[0] - moves[1]).norm(dim=1).mean())
 
@@ -99,7 +111,7 @@ def evaluate(
 )->dict: # measure -> number
     "All six measures of a generated film, and its excess warp error over the real film"
     frames = real.frames
-    _same_shape(fake, frames)
+    _check_films(generated=fake, real=frames)
     flow, seen = (real.flow, real.visible) if real.flow is not None else flows_dis(frames)
     row = dict(psnr=psnr(fake, frames), ssim=ssim(fake, frames), perceptual=perceptual(fake, frames), warp_error=warp_error(fake, flow, seen),
                gradient_energy=gradient_energy(fake), motion_epe=motion_epe(fake, frames))

@@ -30,6 +30,8 @@ def edges(
     quantile:float=.82, # higher draws fewer lines
 )->Tensor: # (T,1,H,W) float32, 1 on an edge and 0 elsewhere
     "Edges of each frame by Canny (1986), thresholds relative to the frame's own slopes"
+    if frames.ndim!=4 or frames.shape[1]!=3 or not frames.numel(): raise InputError(f'edges: frames of {tuple(frames.shape)}; give (T,3,H,W)')
+    if not 0<=quantile<=1: raise InputError(f'edges: quantile={quantile}; give a share from 0 to 1')
     drawn = np.stack([_edges(p, quantile) for p in to_uint8(frames)])
     return torch.from_numpy(drawn)[:,None].float()/255
 

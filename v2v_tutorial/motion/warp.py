@@ -54,7 +54,9 @@ def flow_dis(
     source:Tensor, # (T,3,H,W) in [-1,1]: the frames that are sampled from, usually the previous ones
     target:Tensor, # (T,3,H,W): the frames that the warped source should look like
 )->Tensor: # (T,2,H,W) backward flow with warp(source, flow) ≈ target
-    "Backward flow between two stacks of frames by OpenCV's DIS; frames smaller than 16 pixels raise `InputError`"
+    "Backward flow between two stacks of frames by OpenCV's DIS; frames smaller than 16 pixels, or stacks that differ, raise `InputError`"
+    if source.shape!=target.shape or source.ndim!=4 or source.shape[1]!=3 or not len(source):
+        raise InputError(f'flow_dis: source {tuple(source.shape)} and target {tuple(target.shape)}; give (T,3,H,W) of one shape')
     h, w = source.shape[-2:]
     if min(h, w)<16: raise InputError(f'flow_dis: frames of {w}x{h} are too small; give at least 16x16')
     teacher = _dis()  # a fresh one each call: DIS keeps its last answer as a start
