@@ -116,7 +116,7 @@ def test_doctor_says_what_to_do_about_a_problem(v2v, monkeypatch):
     code, out, _ = v2v('doctor')
     assert code==2 and re.search('^! H.264 encoder +missing  ->  pip install', out, re.M)
 
-@pytest.mark.parametrize('words', [[], ['--help'], *([c, '--help'] for c in ('doctor','prepare','train','synthesize','evaluate','demo'))])
+@pytest.mark.parametrize('words', [[], ['--help'], *([c, '--help'] for c in ('doctor','prepare','train','synthesize','evaluate','demo','course')), ['course','build','--help']])
 def test_help_is_printed_and_no_fault(v2v, words):
     code, out, err = v2v(*words)
     assert code==0 and not err and 'Usage: v2v' in out
