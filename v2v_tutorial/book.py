@@ -100,7 +100,7 @@ CONF = dict(
     myst_enable_extensions=['dollarmath', 'amsmath', 'attrs_block'], myst_heading_anchors=3, highlight_language='none',
     html_static_path=['_static'], html_css_files=['book.css'], html_js_files=['book.js'], mathjax_path='mathjax/tex-mml-chtml.js',
     add_module_names=False, python_maximum_signature_line_length=100, toc_object_entries_show_parents='hide', html_context={'default_mode': 'auto'},
-    html_copy_source=False, html_show_sourcelink=False, html_show_copyright=False,
+    suppress_warnings=['myst.header', 'misc.highlighting_failure'], html_copy_source=False, html_show_sourcelink=False, html_show_copyright=False,
     html_theme_options=dict(show_toc_level=2, use_download_button=False, navbar_persistent=[]))
 
 CSS = '''.bd-main .bd-content .bd-article-container { max-width: 64rem }
@@ -136,7 +136,7 @@ def _toctrees(root):
 
 def _copy_outside(link, root, folder):
     "What a page links to outside nbs/ becomes a part of the site; a text's own links become words"
-    if not link.is_file() or link.is_relative_to(root/'nbs'): return
+    if not link.is_file() or not link.is_relative_to(root) or link.is_relative_to(root/'nbs'): return
     to = folder/'project'/link.relative_to(root)
     to.parent.mkdir(parents=True, exist_ok=True)
     if link.suffix!='.md': shutil.copy(link, to)
@@ -258,6 +258,7 @@ def build(
         found, web = check(site)
         if faults + found: raise InputError('the book has faults:\n' + '\n'.join(faults + found))
         shutil.rmtree(out, ignore_errors=True)
+        out.parent.mkdir(parents=True, exist_ok=True)
         shutil.move(site, out)
     return web
 

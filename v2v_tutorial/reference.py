@@ -177,14 +177,14 @@ def reference_page(
 )->str: # markdown for MyST; the links suppose that it lies in a folder beside the pages' rooms
     "Describe a module"
     text = Path(module).read_text(encoding='utf-8')
-    tree, full, cells, entries, pages = ast.parse(text), dotted(module, root), ORIGIN.split(text)[1:], [], {}
+    tree, full, cells, entries, pages = ast.parse(text), dotted(module, root), ORIGIN.split(text)[1:], {}, {}
     names = names_in_reach({'cells': [{'cell_type': 'code', 'source': text}]}, root, Path(module))
     for page,cell,source in zip(cells[::3], cells[1::3], cells[2::3]):
         page = Path(os.path.relpath(Path(module).parent/page, Path(root)/'nbs')).as_posix()
         nb = pages.setdefault(page, read_page(Path(root)/'nbs'/page))
         heading, anchor = sections(nb)[cell]
         built = f'Built in [{title(nb)}{": "+heading if anchor else ""}](../{page}{anchor})'
-        entries += [_entry(n, node, source, names, built) for node in ast.parse(source).body for n in _defined(node) if n in _listed(tree)]
+        entries |= {n: _entry(n, node, source, names, built) for node in ast.parse(source).body for n in _defined(node) if n in _listed(tree)}
     lessons = ', '.join(f'[{title(nb)}](../{page})' for page,nb in pages.items())
     head = [f'# {full.split(".", 1)[1]}', f'> {ast.get_docstring(tree)}', f'`from {full} import ...` · built in {lessons}', f'```{{py:module}} {full}\n```']
-    return '\n\n'.join(head + entries) + '\n'
+    return '\n\n'.join([*head, *entries.values()]) + '\n'
