@@ -96,18 +96,6 @@ def test_without_a_flow_arm_every_pixel_is_painted():
 
 # ---- what it looks at
 
-def test_the_mover_sees_the_motion_of_the_labels_and_the_painter_does_not():
-    generator, parts = build(motion=True), seen()
-    torch.nn.init.normal_(generator.move.weight, std=.1)
-    here, there = (generator.step(*parts, torch.full((1,2,32,32), v)) for v in (0.,5.))
-    assert torch.equal(here.raw, there.raw)
-    assert not torch.allclose(here.mask, there.mask) and (there.flow-here.flow-5).abs().max()>.01
-
-def test_painters_with_and_without_flow_start_equal():
-    with_flow, without = build(motion=True).state_dict(), build(flow=False).state_dict()
-    assert all(torch.equal(with_flow[k], v) for k,v in without.items()) and len(with_flow)>len(without)
-
-
 def changed(generator, parts, i, cut): # does the hallucination change with that part of the input?
     other = [p.clone() for p in parts]
     other[i][cut] += .5
