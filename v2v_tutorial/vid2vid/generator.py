@@ -71,7 +71,7 @@ class GeneratorConfig:
         if min(self.labels, self.window, self.past)<1: raise InputError(f'labels={self.labels}, window={self.window}, past={self.past}: each is at least 1')
 
     @property
-    def channels(self): return self.labels*self.window + 3*self.past + 3*self.plate
+    def channels(self): return self.labels*self.window + 3*self.past + 3*self.plate + 2*self.hinted
 
     @property
     def hinted(self): return self.flow and self.motion and self.window>1
@@ -87,7 +87,7 @@ class SequentialGenerator(nn.Module):
         self.paint = nn.Conv2d(half, 12, 3, padding=1)
         if config.flow:
             small = 16*max(config.width//32, 1)  # half the width is a quarter of the work
-            self.mover = UNet(config.channels + 2*config.hinted, small)
+            self.mover = UNet(config.channels, small)
             self.move = nn.Conv2d(small//2, 3, 3, padding=1)
             nn.init.zeros_(self.move.weight)
             nn.init.zeros_(self.move.bias)
@@ -99,17 +99,12 @@ class SequentialGenerator(nn.Module):
         shapes = ', '.join(f'{k} {None if v is None else tuple(v.shape)}' for k,v in dict(labels=labels, history=history, plate=plate).items())
         if not fits: raise InputError(f'{shapes}: this generator wants (B,{c.window},{c.labels},H,W), (B,{c.past} or more,3,H,W) and (1 or B,3,H,W)')
 
-    def _see(self, labels, history, plate): # everything there is, padded to multiples of 16
+    def _see(self, labels, history, plate, hint): # everything it looks at, padded to multiples of 16
         self._check(labels, history, plate)
-        seen = [labels.flatten(1,2), history[:,-self.config.past:].flatten(1,2)]
-        if self.config.plate: seen.append(plate.expand(len(labels),-1,-1,-1))
-        return self._padded(torch.cat(seen, 1))
-
-    def _padded(self, x): return F.pad(x, (0, -x.shape[-1]%16, 0, -x.shape[-2]%16), mode='replicate')
-
-    def _move(self, seen, hint): # what is added to the hint, and the mask before its sigmoid, at full size
-        if self.config.hinted: seen = torch.cat([seen, self._padded(hint/self.flow_unit)], 1)
-        return F.interpolate(self.move(self.mover(seen)), scale_factor=2., mode='bilinear')
+        c, h, w = self.config, *labels.shape[-2:]
+        seen = [labels.flatten(1,2), history[:,-c.past:].flatten(1,2)] + ([plate.expand(len(labels),-1,-1,-1)] if c.plate else [])
+        if c.hinted: seen.append(hint/self.flow_unit)
+        return F.pad(torch.cat(seen, 1), (0, -w%16, 0, -h%16), mode='replicate')
 
     def step(self,
         labels:Tensor,          # (B,window,C,H,W), oldest first
@@ -119,12 +114,12 @@ class SequentialGenerator(nn.Module):
     )->Step:
         "Make the next frame"
         h, w = labels.shape[-2:]
-        seen = self._see(labels, history, plate)
-        raw = torch.tanh(F.pixel_shuffle(self.paint(self.body(seen)), 2))[...,:h,:w]
-        if not self.config.flow: return Step(raw, raw)
         if not self.config.hinted: hint = 0
         elif hint is None: hint = label_motion(labels)
-        moves = self._move(seen, hint)[...,:h,:w]
+        seen = self._see(labels, history, plate, hint)
+        raw = torch.tanh(F.pixel_shuffle(self.paint(self.body(seen)), 2))[...,:h,:w]
+        if not self.config.flow: return Step(raw, raw)
+        moves = F.interpolate(self.move(self.mover(seen)), scale_factor=2., mode='bilinear')[...,:h,:w]
         flow, mask = hint + moves[:,:2]*self.flow_unit, torch.sigmoid(moves[:,2:])
         warped = warp(history[:,-1], flow)
         return Step(blend(raw, warped, mask), raw, warped, flow, mask)

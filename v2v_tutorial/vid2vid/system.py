@@ -77,10 +77,9 @@ class SequentialSystem(nn.Module):
     def __init__(self, config:Vid2VidConfig=Vid2VidConfig()):
         super().__init__()
         self.config, c, size = config, config, (config.frame_height, config.frame_width)
+        self.generator = SequentialGenerator(GeneratorConfig(c.labels, self.window, width=c.width, flow=c.flow, plate=c.plate, motion=c.motion))
         self.image_critic = PatchCritic(c.labels + 3, c.critic_width)
         self.temporal_critic = TemporalCritic(self.past+1, c.critic_width)
-        # last, and its painter first: arms with and without flow start with equal painters and critics
-        self.generator = SequentialGenerator(GeneratorConfig(c.labels, self.window, width=c.width, flow=c.flow, plate=c.plate, motion=c.motion))
         self.streams = Streams(c.streams, size, self.past)
         self.register_buffer('plate', torch.zeros(1, 3, *size))
         self.register_buffer('steps', torch.zeros((), dtype=torch.long))
