@@ -155,7 +155,8 @@ def train_clip(
     "Train the sequential system on the first three quarters of a clip"
     first, _ = clip.split()
     h, w = clip.size
-    config = Vid2VidConfig(**{**dict(frame_height=h, frame_width=w, labels=clip.labels.shape[1]), **changes})
+    alone = round(.4*train.steps)
+    config = Vid2VidConfig(**{**dict(frame_height=h, frame_width=w, labels=clip.labels.shape[1], alone_first=alone), **changes})
     torch.manual_seed(train.seed)
     with _without_traces(Path(os.path.abspath(out))):
         out = Path(out)

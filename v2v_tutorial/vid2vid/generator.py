@@ -86,9 +86,7 @@ class SequentialGenerator(nn.Module):
         self.body = UNet(config.channels, config.width)
         self.paint = nn.Conv2d(half, 12, 3, padding=1)
         if config.flow:
-            small = 16*max(config.width//32, 1)  # half the width is a quarter of the work
-            self.mover = UNet(config.channels, small)
-            self.move = nn.Conv2d(small//2, 3, 3, padding=1)
+            self.move = nn.Conv2d(half, 3, 3, padding=1)
             nn.init.zeros_(self.move.weight)
             nn.init.zeros_(self.move.bias)
 
@@ -116,10 +114,10 @@ class SequentialGenerator(nn.Module):
         h, w = labels.shape[-2:]
         if not self.config.hinted: hint = 0
         elif hint is None: hint = label_motion(labels)
-        seen = self._see(labels, history, plate, hint)
-        raw = torch.tanh(F.pixel_shuffle(self.paint(self.body(seen)), 2))[...,:h,:w]
+        features = self.body(self._see(labels, history, plate, hint))
+        raw = torch.tanh(F.pixel_shuffle(self.paint(features), 2))[...,:h,:w]
         if not self.config.flow: return Step(raw, raw)
-        moves = F.interpolate(self.move(self.mover(seen)), scale_factor=2., mode='bilinear')[...,:h,:w]
+        moves = F.interpolate(self.move(features), scale_factor=2., mode='bilinear')[...,:h,:w]
         flow, mask = hint + moves[:,:2]*self.flow_unit, torch.sigmoid(moves[:,2:])
         warped = warp(history[:,-1], flow)
         return Step(blend(raw, warped, mask), raw, warped, flow, mask)

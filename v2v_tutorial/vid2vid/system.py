@@ -18,7 +18,7 @@ from ..engine import SYSTEMS, check_settings, setting
 from ..images.translator import PatchCritic, feature_matching, lsgan_critic, lsgan_generator
 from ..metrics import Perceptual
 from ..motion.warp import flows_dis, warp
-from .generator import GeneratorConfig, SequentialGenerator, Step, TemporalCritic, blend, label_motion, roll_out
+from .generator import GeneratorConfig, SequentialGenerator, TemporalCritic, label_motion, roll_out
 
 # %% ../../nbs/04_vid2vid/02_training.ipynb #3023ce0b
 class Streams(nn.Module):
@@ -60,6 +60,8 @@ class Vid2VidConfig:
     streams:int = setting(2, 'films in the making: the batch size', 1, 256)
     horizon:int = setting(24, 'longest film before a stream starts again', 1, 10_000)
     noise:float = setting(.05, 'largest noise on the past', 0, 1)
+    alone:float = setting(.3, 'share of samples in which the painter stands alone', 0, 1)
+    alone_first:int = setting(400, 'steps at the start in which it always does', 0, 10_000_000)
     pixels:float = setting(5., 'weight of L1', 0, 1000)
     perceptual:float = setting(1., 'weight of the perceptual distance', 0, 1000)
     critic:float = setting(.1, 'weight of the two critics; 0 leaves them out', 0, 1000)
@@ -118,7 +120,9 @@ class SequentialSystem(nn.Module):
         t, n = self.streams.place.clone(), c.streams
         past = self.streams.frames.clone() if c.own_past else torch.stack([self.real[t-2], self.real[t-1]], 1)
         noise = c.noise*torch.rand(n, 1, 1, 1, 1, generator=rng)*torch.randn(past.shape, generator=rng)
-        return dict(t=t, labels=torch.stack([self.labels[t-1], self.labels[t]], 1), past=past, noise=noise.to(device))
+        share = 1. if self.steps<c.alone_first else c.alone
+        alone = (torch.rand(n, 1, 1, 1, generator=rng)<share).float()
+        return dict(t=t, labels=torch.stack([self.labels[t-1], self.labels[t]], 1), past=past, noise=noise.to(device), alone=alone.to(device))
 
     def _judged(self, frame, past, b): # what the critics see: (labels, frame) and (three frames, real flow)
         image = self.image_critic(torch.cat([b['labels'][:,-1], frame], 1))
@@ -132,44 +136,40 @@ class SequentialSystem(nn.Module):
         flow = ((step.flow - self.flow[t]).abs()*trust).mean()
         return flow, ((warp(self.real[t-1], step.flow) - self.real[t]).abs()*trust).mean()
 
-    def _close(self, frame, t): # how close to the real frames of these moments, and the terms of that
-        c, terms = self.config, dict(pixels=F.l1_loss(frame, self.real[t]))
-        if c.perceptual: terms['perceptual'] = self.judge[0].between(self.judge[0].features(frame), [f[t] for f in self.features]).mean()
-        return sum(getattr(c, name)*value for name,value in terms.items()), terms
-
-    def _blended(self, step, b): # the painting held fixed, a half of the streams: what mask and flow are for
-        few = slice(0, (len(step.raw)+1)//2)
-        return self._close(blend(step.raw.detach(), step.warped, step.mask)[few], b['t'][few])[0]
-
-    def generator_loss(self, b:dict)->tuple: # batch -> loss, its terms, the `Step`
-        "Make the next frame of every stream; judge what was painted, and what became of it"
+    def generator_loss(self, b:dict)->tuple: # batch -> loss, its terms, the frames made
+        "Make the next frame of every stream, and judge it"
         c, (real, real_past) = self.config, self._real(b)
         step = self.generator.step(b['labels'], b['past'] + b['noise'], self.plate, self.hints[b['t']-1])
-        loss, terms = self._close(step.raw, b['t'])
+        made = step.fake if not c.flow else b['alone']*step.raw + (1-b['alone'])*step.fake
+        terms = dict(pixels=F.l1_loss(made, real))
+        loss = c.pixels*terms['pixels']
         if c.flow:
             flow, warped = self._motion(step, b)
-            loss = loss + self._blended(step, b) + c.flow_weight*flow + c.warp_weight*warped
+            loss = loss + c.flow_weight*flow + c.warp_weight*warped
             terms['flow'] = flow
+        if c.perceptual:
+            terms['perceptual'] = self.judge[0].between(self.judge[0].features(made), [f[b['t']] for f in self.features]).mean()
+            loss = loss + c.perceptual*terms['perceptual']
         if c.critic:
             b['wanted'] = self._judged(real, real_past, b)  # with its graph: the critics' own step uses it too
             self._learn(False)
-            for seen, want in zip(self._judged(step.raw, b['past'], b), b['wanted']):
+            for seen, want in zip(self._judged(made, b['past'], b), b['wanted']):
                 loss = loss + c.critic*lsgan_generator(seen[-1]) + c.matching*feature_matching(seen, want)
             self._learn(True)
-        return loss, terms, step
+        return loss, terms, made
 
     def _learn(self, yes): # in the generator's step the critics pass gradients on and keep none
         for critic in (self.image_critic, self.temporal_critic): critic.requires_grad_(yes)
 
-    def critic_loss(self, b:dict, step:Step)->tuple: # batch and what was made of it -> loss and its terms
-        "Real moments against painted ones, for both critics"
-        fakes = self._judged(step.raw.detach(), b['past'], b)
+    def critic_loss(self, b:dict, made:Tensor)->tuple: # batch and generated frames -> loss and its terms
+        "Real moments against generated ones, for both critics"
+        fakes = self._judged(made.detach(), b['past'], b)
         loss = sum(lsgan_critic(f[-1], r[-1]) for f,r in zip(fakes, b['wanted']))
         return loss, dict(critics=loss)
 
-    def advance(self, b:dict, step:Step)->None:
+    def advance(self, b:dict, made:Tensor)->None:
         "What was made is the past of the next step"
-        self.streams.push(step.fake)
+        self.streams.push(made)
         self.steps += 1
 
     def film(self, labels:Tensor, history:Tensor, start:int=0): # (T,C,H,W), (2,3,H,W) -> an iterator of `Step`s
