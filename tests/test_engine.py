@@ -431,7 +431,7 @@ def test_bf16_computes_in_bf16_and_keeps_weights_in_fp32(tmp_path):
 def small(**changes):
     from v2v_tutorial.vid2vid.system import SequentialSystem, Vid2VidConfig
     torch.manual_seed(0)
-    return SequentialSystem(Vid2VidConfig(**{**dict(frame_height=32, frame_width=32, width=16, critic_width=4, perceptual=0., horizon=4), **changes}))
+    return SequentialSystem(Vid2VidConfig(**{**dict(frame_height=32, frame_width=32, width=16, critic_width=4, perceptual=0., alone_first=3, horizon=4), **changes}))
 
 @pytest.fixture(scope='module')
 def world(): return extract_labels(World(seed=0, size=(32,32)).clip(12))

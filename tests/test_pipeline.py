@@ -209,6 +209,10 @@ def test_a_run_keeps_its_clip(run, source):
     _, notes, clip, about = open_run(run)
     assert torch.equal(clip.frames, source[0].frames) and about['source']=='small.mp4' and notes['step']==3
 
+def test_the_painter_stands_alone_for_the_first_part_of_a_run(run): # whatever its length
+    notes = open_run(run)[1]
+    assert 0<notes['system']['alone_first']<notes['train']['steps']
+
 def test_a_run_does_not_depend_on_what_ran_before(tmp_path, source, run):
     torch.manual_seed(777)
     train_clip(*source, tmp_path/'run', brief(), progress=False, **SMALL)

@@ -7,14 +7,15 @@ from v2v_tutorial.clips.labels import extract_labels
 from v2v_tutorial.clips.world import World
 from v2v_tutorial.engine import Run, TrainConfig, TrainingStopped, fit, load_checkpoint
 from v2v_tutorial.motion.warp import flows_dis
-from v2v_tutorial.vid2vid.generator import Step, blend, label_motion
+from v2v_tutorial.vid2vid.generator import Step
+from v2v_tutorial.vid2vid.generator import label_motion
 from v2v_tutorial.vid2vid.system import SequentialSystem, Streams, Vid2VidConfig
 
 @pytest.fixture(scope='module')
 def clip(): return extract_labels(World(seed=0, size=(32,32)).clip(24))[:18]
 
 def config(**changes):
-    small = dict(frame_height=32, frame_width=32, width=16, critic_width=4, perceptual=0., noise=0.)
+    small = dict(frame_height=32, frame_width=32, width=16, critic_width=4, perceptual=0., alone_first=0, alone=0., noise=0.)
     return Vid2VidConfig(**{**small, **changes})
 
 def build(clip, seed=0, **changes):
@@ -90,7 +91,7 @@ def test_streams_are_saved_with_the_weights(clip):
     assert all(torch.equal(a[k], b[k]) for k in a)
 
 def test_the_same_dice_draw_the_same_whatever_torch_does_elsewhere(clip):
-    system, twin = build(clip, noise=.1), build(clip, noise=.1)
+    system, twin = build(clip, noise=.1, alone=.5), build(clip, noise=.1, alone=.5)
     torch.manual_seed(123)
     a = system.draw(dice(3))
     torch.manual_seed(321)
@@ -111,7 +112,7 @@ def test_own_past_is_what_was_made_and_teacher_forcing_is_what_was_real(clip):
         system = build(clip, own_past=own, horizon=1000, streams=4)
         first = system.draw(dice())
         assert_close(first['past'], torch.stack([clip.frames[first['t']-2], clip.frames[first['t']-1]], 1))
-        system.advance(first, Step(torch.full_like(first['past'][:,0], .77)))
+        system.advance(first, torch.full_like(first['past'][:,0], .77))
         system.streams.left.fill_(9)
         again = system.draw(dice())
         going = again['t']==first['t']+1
@@ -132,52 +133,26 @@ def test_noise_blurs_the_past_of_the_generator_but_not_what_the_critic_sees(clip
     b = system.draw(dice())
     system.generator.step, real_step = lambda *args: seen.append(args) or real_step(*args), system.generator.step
     shown = watch(system.temporal_critic)
-    system.generator_loss(b)
+    _, _, made = system.generator_loss(b)
     assert_close(seen[0][1], b['past']+b['noise'])
     assert any(torch.equal(x[:,:6], b['past'].flatten(1,2)) for x in shown)
 
-def painting(system, b, raw): # let the generator paint this, whatever it sees
-    real = system.generator.step
-    def paint(*args):
-        step = real(*args)
-        return replace(step, raw=raw, fake=blend(raw, step.warped, step.mask))
-    system.generator.step = paint
-    return system.generator_loss(b)
+@pytest.mark.parametrize('alone_first,wanted', [(2,[1,1,0,0]), (0,[0,0,0,0])])
+def test_the_painter_stands_alone_at_first(clip, alone_first, wanted):
+    system, rng = build(clip, alone_first=alone_first, alone=0.), dice()
+    assert [float(step(system, rng)[0]['alone'].mean()) for _ in wanted]==wanted
 
-def test_the_painting_is_judged_wherever_the_mask_is(clip):
-    "A mask that takes everything from the past mustn't excuse the painter"
-    system = build(clip, critic=0., matching=0.)
-    system.generator.move.bias.data[2] = -50. # mask 0: the blend is the warped past
+def test_the_painter_stands_alone_in_its_share_of_samples(clip):
+    system, rng = build(clip, alone=.3, streams=100), dice()
+    assert .2<float(system.draw(rng)['alone'].mean())<.4
+
+def test_alone_means_that_the_painting_is_the_frame(clip):
+    system = build(clip, streams=2)
     b = system.draw(dice())
-    raw = torch.rand(2,3,32,32, requires_grad=True)
-    loss, terms, made = painting(system, b, raw)
-    assert_close(made.fake, made.warped)
-    assert_close(terms['pixels'], (raw - clip.frames[b['t']]).abs().mean())
-    loss.backward()
-    assert_close(raw.grad, 5*(raw.detach() - clip.frames[b['t']]).sign()/raw.numel())
-
-def test_the_blend_teaches_mask_and_flow_and_not_the_painting(clip):
-    system = build(clip, critic=0., matching=0., flow_weight=0., warp_weight=0.)
-    b = system.draw(dice())
-    made = system.generator.step(b['labels'], b['past'], system.plate, system.hints[b['t']-1])
-    for part in (made.raw, made.mask, made.flow): part.retain_grad()
-    system._blended(made, b).backward()
-    assert made.raw.grad is None and made.mask.grad[0].any() and made.flow.grad[0].any()
-    assert not made.mask.grad[1].any() # half of the streams are enough
-
-def test_the_mask_learns_to_take_the_better_half(clip):
-    system = build(clip)
-    b = system.draw(dice())
-    real, wrong = clip.frames[b['t']], torch.zeros_like(clip.frames[b['t']])
-    def pull(raw, warped): # gradient on the mask; descending it moves the mask the other way
-        mask = torch.full((2,1,32,32), .5, requires_grad=True)
-        system._blended(Step(None, raw, warped, None, mask), b).backward()
-        return mask.grad[0].sum()
-    assert pull(real, wrong)<0<pull(wrong, real)
-
-def test_an_only_stream_is_judged_whole(clip):
-    system = build(clip, streams=1)
-    assert float(system._blended(step(system, dice())[3], system.draw(dice())))>0
+    b['alone'] = torch.tensor([1.,0.]).view(2,1,1,1)
+    made, whole = system.generator_loss(b)[2], system.generator.step(b['labels'], b['past'], system.plate)
+    assert_close(made, torch.stack([whole.raw[0], whole.fake[1]]))
+    assert not torch.allclose(whole.raw, whole.fake)
 
 # ---- what is kept of the clip
 
@@ -217,13 +192,13 @@ def test_critics_compare_made_and_real_moments(clip):
     system.streams.left.fill_(9)
     b = system.draw(rng)
     images, moments, t = watch(system.image_critic), watch(system.temporal_critic), b['t']
-    made = system.generator_loss(b)[2].raw.detach()
+    made = system.generator_loss(b)[2].detach()
     flows = torch.cat([clip.flow[t-1], clip.flow[t]], 1)/20
     for shown,past in ((made, b['past'].flatten(1,2)), (clip.frames[t], torch.cat([clip.frames[t-2], clip.frames[t-1]], 1))):
         assert holds(images, torch.cat([clip.labels[t], shown], 1)) and holds(moments, torch.cat([past, shown, flows], 1))
     del images[:], moments[:]
     other = torch.full_like(made, .5)
-    system.critic_loss(b, Step(None, other))
+    system.critic_loss(b, other)
     assert holds(images, torch.cat([clip.labels[t], other], 1)) and holds(moments, torch.cat([b['past'].flatten(1,2), other, flows], 1))
 
 class Oracle(torch.nn.Module):
@@ -240,7 +215,7 @@ def test_critics_are_rewarded_for_knowing_real_from_made(clip):
     b = system.draw(dice())
     made = system.generator_loss(b)[2]
     assert float(system.critic_loss(b, made)[0])==0
-    assert float(system.critic_loss(b, Step(None, clip.frames[b['t']]))[0])==1 # half for each critic that was fooled
+    assert float(system.critic_loss(b, clip.frames[b['t']])[0])==1 # half for each critic that was fooled
 
 def verdicts(system, value): # critics that judge everything alike
     for critic in (system.image_critic, system.temporal_critic):
@@ -272,7 +247,7 @@ def test_critics_do_not_reach_the_generator(clip):
 def test_what_is_remembered_carries_no_graph(clip):
     system, rng = build(clip, horizon=1000), dice()
     for _ in range(3): _, _, _, made = step(system, rng)
-    assert made.fake.requires_grad and not system.streams.frames.requires_grad
+    assert made.requires_grad and not system.streams.frames.requires_grad
     assert not any(v.requires_grad for v in system.draw(rng).values())
 
 def test_critics_stay_ready_to_learn(clip):
@@ -303,7 +278,7 @@ def test_neither_player_learns_from_the_gradients_of_the_other(clip):
     run, seen = Run(system, TrainConfig(steps=5, lr=0., critic_lr=0., device='cpu')), {}
     draw, judge = system.draw, system.critic_loss
     system.draw = lambda rng: seen.setdefault('batch', draw(rng))
-    system.critic_loss = lambda b, made: seen.update(made=made) or judge(b, made)
+    system.critic_loss = lambda b, made: seen.update(made=made.detach()) or judge(b, made)
     run.advance(torch.autocast('cpu', enabled=False))
     alone = dict(generator=system.generator_loss(seen['batch'])[0], critics=judge(seen['batch'], seen['made'])[0])
     for name,params in system.players().items():
