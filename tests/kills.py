@@ -3,8 +3,9 @@
     python tests/kills.py --kills 200 --seed 0      all kinds; prints a table, ends with 1 where something was lost
     python tests/kills.py --kills 20 --kinds film   one kind
 
-Half of the kills come at a random moment; the others wait until something half-written is seen on the disk and strike then, since that is where it hurts.
-Each process is forked from this one, which has imported all that is slow. It works on a slow disk: each renaming takes some milliseconds before and after.
+Half of the kills come at a random moment; the others wait until something half-written is seen on the disk and strike then,
+since that is where it hurts. Each process is forked from this one, which has imported all that is slow. It works on a slow disk:
+each renaming takes some milliseconds before and after.
 """
 import os
 
@@ -48,12 +49,13 @@ def finish(work, *args): # do it in a process that nobody kills -> seconds
     if os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]): raise RuntimeError(f'{work.__name__}{args} failed without a kill')
     return time.perf_counter() - began
 
-def strike(pid, home, span, dice, aim): # kill it at some moment -> (was it still alive, was something half-written)
-    end, aimed = time.perf_counter() + span, aim and dice.random()<.5
-    moment = time.perf_counter() + dice.uniform(0, span)
-    while time.perf_counter()<(end if aimed else moment):
+def strike(pid, home, span, dice, aim, due=lambda: True): # kill it within `span` seconds after `due`
+    # -> (was it still alive, did it leave something half-written)
+    aimed, moment, end = aim and dice.random()<.5, dice.uniform(0, span), None
+    while end is None or time.perf_counter()<end:
         if os.waitpid(pid, os.WNOHANG)[0]: return False, False
-        if aimed and half_written(home):
+        if end is None and due(): end = time.perf_counter() + (span if aimed else moment)
+        if end and aimed and half_written(home):
             time.sleep(dice.choice([0, .003, .03])*dice.random())
             break
         time.sleep(.0005)
@@ -135,12 +137,14 @@ def kill_writers(name, make, place, home, kills, dice, together=False)->Tally:
         if seen(out)!=versions[0] or hidden(home): tally.lost.append(f'the next run left {hidden(home)}, or other files than it should')
     return tally
 
+def newest(run)->int: # step of the newest checkpoint, whole or not
+    return max([int(p.name[5:]) for p in run.glob('checkpoints/step-*')], default=0)
+
 def newest_is_whole(run, before)->tuple: # (step of the newest checkpoint, what is lost)
-    numbers = [int(p.name[5:]) for p in run.glob('checkpoints/step-*')]
-    if not numbers: return 0, [f'all checkpoints, the newest was {before}'] if before else []
+    if not newest(run): return 0, [f'all checkpoints, the newest was {before}'] if before else []
     try: step = engine.load_checkpoint(run)[1]['step']
-    except InputError as error: return max(numbers), [str(error)]
-    lost = [f'the newest checkpoint {max(numbers)} is damaged, {step} is whole'] if step!=max(numbers) else []
+    except InputError as error: return newest(run), [str(error)]
+    lost = [f'the newest checkpoint {newest(run)} is damaged, {step} is whole'] if step!=newest(run) else []
     return step, lost + ([f'checkpoint {before}, now there is {step}'] if step<before else [])
 
 def run_lost(run, whole): # a run that has ended, beside one that nobody touched
@@ -153,11 +157,12 @@ def run_lost(run, whole): # a run that has ended, beside one that nobody touched
 def kill_runs(name, make, place, home, kills, dice, aim)->Tally:
     "A training run, killed again and again; at its end every number is as if nothing had happened"
     tally, run = Tally(name), home/'run'
-    span = .7*finish(make, place, 0, home/'whole')
+    span = finish(make, place, 0, home/'whole')/3
     while tally.kills<kills:
         step = 0
         for _ in range(min(6, kills-tally.kills)): # so many for one run, then it may end
-            alive, half = strike(child(slowly, make, place, 0, run, dice.random()), home, span, dice, aim)
+            later = dice.choice(range(step, STEPS, SAVE_EVERY) or [STEPS]) # it gets as far as this, and then some
+            alive, half = strike(child(slowly, make, place, 0, run, dice.random()), home, span, dice, aim, due=lambda: newest(run)>=later)
             if not alive: break
             tally.kills, tally.halves = tally.kills + 1, tally.halves + half
             step, lost = newest_is_whole(run, step)

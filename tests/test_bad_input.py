@@ -1,8 +1,8 @@
 """Bad input: each case is one line that names the file, the value and the fix, and every folder is as it was, to the byte
 
-Every file is made here, at test time. The full disk is real: a limit on the size of files (RLIMIT_FSIZE) lets the kernel refuse the write itself, with
-"File too large" where a full disk says "No space left on device"; one film goes through /dev/full, which says just that. The folder without rights is real too:
-root, whom no rights stop, becomes another user for the moment of the command.
+Every file is made here, at test time. The full disk is real: a limit on the size of files (RLIMIT_FSIZE) lets the kernel refuse
+the write itself, with "File too large" where a full disk says "No space left on device"; one film goes through /dev/full, which
+says just that. The folder without rights is real too: root, whom no rights stop, becomes another user for the moment of the command.
 """
 import errno, io, json, os, pickle, resource, shutil, tempfile, warnings
 from contextlib import contextmanager
@@ -113,29 +113,24 @@ def torn(p, good): # its index is whole, its pictures are zeros
     (p/'film.mp4').write_bytes(data)
 
 def unreal(p, good): (p/'film.mp4').symlink_to(p/'film.mp4')
-def saved(p, save, *what): save(p/'film.mp4', *what)
+def picture(p, pixels): (p/'film.mp4').write_bytes(cv2.imencode('.png', pixels)[1].tobytes())
 
 FILMS = dict(
-    missing=(lambda p,good: None, 'no such file'),
-    empty=(lambda p,good: (p/'film.mp4').touch(), 'the file is empty'),
+    missing=(lambda p,good: None, 'no such file'), empty=(lambda p,good: (p/'film.mp4').touch(), 'the file is empty'),
     random_bytes=(lambda p,good: (p/'film.mp4').write_bytes(np.random.default_rng(1).bytes(9000)), 'no video could be decoded'),
-    cut_to_nine=(lambda p,good: cut_film(p, good, .8), 'of 24 frames could be read; it is cut short or damaged: copy it again, at least 16'),
-    cut_to_none=(lambda p,good: cut_film(p, good, .5), 'no '),
-    zeros_inside=(torn, 'no frame from 0 on could be decoded'),
+    cut_to_nine=(lambda p,good: cut_film(p, good, .8), 'of 24 frames could be read; it is cut short or damaged: copy it again, at least'),
+    cut_to_none=(lambda p,good: cut_film(p, good, .5), 'no '), zeros_inside=(torn, 'no frame from 0 on could be decoded'),
     sound_only=(lambda p,good: sound(p/'film.mp4'), 'no video could be decoded'),
     one_frame=(lambda p,good: small_film(p/'film.mp4', 1), 'only 1 frames; give a video of at least 16'),
     one_pixel=(lambda p,good: write_film(p/'film.mp4', torch.zeros(20,3,1,1)), '1x1 pixels'),
     one_line=(lambda p,good: write_film(p/'film.mp4', torch.zeros(20,3,2,400)), 'give at least 32 on the shorter side'),
-    picture_16_bit=(lambda p,good: (p/'film.mp4').write_bytes(cv2.imencode('.png', np.full((64,64), 40_000, np.uint16))[1].tobytes()), 'only 1 frames'),
-    picture_with_alpha=(lambda p,good: (p/'film.mp4').write_bytes(cv2.imencode('.png', np.full((64,64,4), 90, np.uint8))[1].tobytes()), 'only 1 frames'),
+    picture_16_bit=(lambda p,good: picture(p, np.full((64,64), 40_000, np.uint16)), 'only 1 frames'),
+    picture_with_alpha=(lambda p,good: picture(p, np.full((64,64,4), 90, np.uint8)), 'only 1 frames'),
     arrays=(lambda p,good: np.savez(open(p/'film.mp4', 'wb'), frames=np.zeros((20,32,32,3), np.uint8)), 'no video could be decoded'),
     numbers=(lambda p,good: (p/'film.mp4').write_text(json.dumps(dict(frames=[[0]*9]*9))), 'no video could be decoded'),
     pickle=(lambda p,good: (p/'film.mp4').write_bytes(bomb(p)), 'no video could be decoded'),
     torch_pickle=(lambda p,good: (p/'film.mp4').write_bytes(bomb(p, torch.save)), 'no video could be decoded'),
-    link_to_itself=(unreal, 'no such file'),
-    pipe=(lambda p,good: os.mkfifo(p/'film.mp4'), 'is empty'))
-
-def as_it_was(p): return {k: v for k,v in content(p).items() if k!='film.mp4'} # the film is the input; a pipe or a loop can't be read
+    link_to_itself=(unreal, 'no such file'), pipe=(lambda p,good: os.mkfifo(p/'film.mp4'), 'is empty'))
 
 @pytest.mark.parametrize('what', FILMS)
 def test_a_film_that_is_none_is_one_line(v2v, good, tmp_path, what):
@@ -157,7 +152,8 @@ def test_a_film_that_may_not_be_read_is_named(v2v, good, open_place):
 
 def deep(p):
     levels = to_uint8(World(seed=0, size=(32,32)).clip(20).frames)
-    return film_of(p/'deep.mkv', [f[...,0].astype(np.uint16)*257 for f in levels], 'ffv1', 'gray16le', 'gray16le'), np.repeat(levels[...,:1], 3, -1)
+    deep = [f[...,0].astype(np.uint16)*257 for f in levels]
+    return film_of(p/'deep.mkv', deep, 'ffv1', 'gray16le', 'gray16le'), np.repeat(levels[...,:1], 3, -1)
 
 def see_through(p):
     levels = to_uint8(World(seed=0, size=(32,32)).clip(20).frames)
@@ -201,28 +197,35 @@ def test_a_command_says_in_one_line_that_a_film_ends_early_and_goes_on(v2v, tmp_
 
 # ---- places for results
 
-def room(words, good): # commands with good input
-    return dict(prepare=['prepare', good/'film.mp4'], train=['train', good/'film', '--steps', 2, '--device', 'cpu'], synthesize=['synthesize', good/'run'],
-                evaluate=['evaluate', good/'run'], demo=['demo', '--video', good/'film.mp4', '--steps', 1, '--device', 'cpu'])[words]
+def fine(command, good): # with good input
+    return dict(prepare=['prepare', good/'film.mp4'], train=['train', good/'film', '--steps', 2, '--device', 'cpu'],
+                synthesize=['synthesize', good/'run'], evaluate=['evaluate', good/'run'],
+                demo=['demo', '--video', good/'film.mp4', '--steps', 1, '--device', 'cpu'])[command]
 
 def folder(*names): return lambda p: [(p/n).mkdir(parents=True) for n in names]
 def text(name): return lambda p: ((p/name).parent.mkdir(exist_ok=True), (p/name).write_text('mine'))
 def loop(p): (p/'out').symlink_to(p/'out')
 
 PLACES = dict(
-    file=('prepare', text('out'), 'out', 'this is a file'), below_a_file=('train', text('out'), 'out/run', ''), far_below_a_file=('evaluate', text('out'), 'out/a/b', ''),
-    picture_is_a_folder=('prepare', folder('out/preview.png/mine'), 'out', 'preview.png: this is a folder'), film_is_a_folder=('synthesize', folder('out/film.mp4'), 'out', 'film.mp4: this is a folder'),
-    table_is_a_folder=('evaluate', folder('out/metrics.json'), 'out', 'metrics.json: this is a folder'), checkpoints_is_a_file=('train', text('out/checkpoints'), 'out', 'checkpoints: this is a file'),
-    log_is_a_folder=('train', folder('out/log.jsonl'), 'out', 'log.jsonl: this is a folder'), clip_is_a_file=('train', text('out/clip'), 'out', 'clip: this is a file'),
-    model_is_a_file=('demo', text('out/model'), 'out', 'model: this is a file'), baseline_is_a_file=('demo', text('out/no_flow'), 'out', 'no_flow: this is a file'),
-    name_too_long=('synthesize', folder(), 'o'*300, 'too long'), link_to_itself=('prepare', loop, 'out', ''), input_itself=('prepare', lambda p: small_film(p/'film.mp4'), 'film.mp4', 'this is a file'))
+    file=('prepare', text('out'), 'out', 'this is a file'), below_a_file=('train', text('out'), 'out/run', ''),
+    far_below_a_file=('evaluate', text('out'), 'out/a/b', ''),
+    picture_is_a_folder=('prepare', folder('out/preview.png/mine'), 'out', 'preview.png: this is a folder'),
+    film_is_a_folder=('synthesize', folder('out/film.mp4'), 'out', 'film.mp4: this is a folder'),
+    table_is_a_folder=('evaluate', folder('out/metrics.json'), 'out', 'metrics.json: this is a folder'),
+    checkpoints_is_a_file=('train', text('out/checkpoints'), 'out', 'checkpoints: this is a file'),
+    log_is_a_folder=('train', folder('out/log.jsonl'), 'out', 'log.jsonl: this is a folder'),
+    clip_is_a_file=('train', text('out/clip'), 'out', 'clip: this is a file'),
+    model_is_a_file=('demo', text('out/model'), 'out', 'model: this is a file'),
+    baseline_is_a_file=('demo', text('out/no_flow'), 'out', 'no_flow: this is a file'),
+    name_too_long=('synthesize', folder(), 'o'*300, 'too long'), link_to_itself=('prepare', loop, 'out', ''),
+    input_itself=('prepare', lambda p: small_film(p/'film.mp4'), 'film.mp4', 'this is a file'))
 
 @pytest.mark.parametrize('what', PLACES)
 def test_a_place_for_results_that_is_none_is_one_line(v2v, good, tmp_path, what):
     command, make, out, says = PLACES[what]
     make(tmp_path)
     before, of = content(tmp_path), content(good)
-    one_line(v2v(*room(command, good), '--out', tmp_path/out), tmp_path, says)
+    one_line(v2v(*fine(command, good), '--out', tmp_path/out), tmp_path, says)
     assert content(tmp_path)==before and content(good)==of
 
 @pytest.mark.parametrize('command', ['prepare','train','synthesize','evaluate','demo'])
@@ -233,16 +236,16 @@ def test_a_folder_that_may_not_be_written_is_one_line(v2v, good, open_place, com
     for path in open_place.rglob('*'): path.chmod(0o755) # pytest's own folders are for their owner alone
     (open_place/'out').chmod(0o555)
     before = content(open_place)
-    with another_user(): told = v2v(*room(command, open_place/'in'), '--out', open_place/out)
+    with another_user(): told = v2v(*fine(command, open_place/'in'), '--out', open_place/out)
     one_line(told, open_place/'out', 'ermission denied')
     assert content(open_place)==before
 
 @pytest.mark.parametrize('command', ['prepare','train','synthesize','evaluate','demo'])
 @pytest.mark.parametrize('old', [False, True], ids=['new','old'])
 def test_a_full_disk_is_one_line_and_loses_nothing(v2v, good, tmp_path, command, old):
-    if old: shutil.copytree(good/('other' if command=='prepare' else 'bare_other'), tmp_path/('out' if command!='train' else 'aside'))
+    if old: shutil.copytree(good/dict(prepare='other', train='film').get(command, 'bare_other'), tmp_path/'out') # demo moves it aside, and back
     before = content(tmp_path)
-    with full_disk(700): code, out, err = v2v(*room(command, good), '--out', tmp_path/'out')
+    with full_disk(700): code, out, err = v2v(*fine(command, good), '--out', tmp_path/'out')
     one_line((code, out, err.splitlines()[-1]), tmp_path/'out', 'File too large', 'free some space')
     assert content(tmp_path)==before
 
@@ -251,7 +254,8 @@ def test_a_disk_that_fills_between_film_and_picture_keeps_the_older_pair(v2v, go
     sizes = {p.name: p.stat().st_size for p in (tmp_path/'out').iterdir()}
     before = content(tmp_path)
     assert sizes['film.mp4']+500<sizes['flow_and_mask.png']
-    with full_disk(sizes['film.mp4']+500): one_line(v2v('synthesize', good/'run', '--out', tmp_path/'out'), tmp_path/'out', 'File too large')
+    with full_disk(sizes['film.mp4']+500): told = v2v('synthesize', good/'run', '--out', tmp_path/'out')
+    one_line(told, tmp_path/'out', 'File too large')
     assert content(tmp_path)==before
 
 def test_a_disk_that_fills_while_training_keeps_the_checkpoints_and_the_run_goes_on(good, tmp_path):
@@ -285,7 +289,8 @@ def test_results_move_in_on_a_disk_of_their_own(tmp_path, monkeypatch):
     (tmp_path/'disk').mkdir()
     move = os.replace
     def across(a, b):
-        if (tmp_path/'disk' in Path(a).parents)!=(tmp_path/'disk' in Path(b).parents): raise OSError(errno.EXDEV, 'Invalid cross-device link')
+        inside = [tmp_path/'disk' in Path(p).parents for p in (a,b)]
+        if inside[0]!=inside[1]: raise OSError(errno.EXDEV, 'Invalid cross-device link')
         move(a, b)
     monkeypatch.setattr(os, 'replace', across)
     with staged(tmp_path/'disk') as part: (part/'one').write_text('1')
@@ -308,19 +313,32 @@ def hole(t):
     return labels
 
 CLIPS = dict(
-    float_frames=(put('frames', lambda t: t['frames'].float()/127.5-1), 'give bytes'), wide_frames=(put('frames', lambda t: t['frames'].double()), 'give bytes'),
-    channels_first=(put('frames', lambda t: t['frames'].movedim(-1, 1)), 'give bytes'), a_label_too_few=(put('labels', lambda t: t['labels'][1:]), 'labels has shape'),
-    labels_of_another_size=(put('labels', lambda t: t['labels'][...,:16]), 'labels has shape'), nan_label=(put('labels', hole), 'labels at frame 5'),
-    infinite_label=(put('labels', lambda t: t['labels']*float('inf')), 'labels at frame 0'), no_labels=(edit_tensors(lambda t: t.pop('labels')), 'KeyError'),
-    flow_of_another_size=(put('flow', torch.zeros(24,2,16,16)), 'flow has shape'), infinite_flow=(put('flow', torch.full((24,2,32,32), float('inf'))), 'flow at frame 0'),
-    half_flow=(put('flow', torch.zeros(24,2,32,32).half()), 'give torch.float32'), visible_beyond_one=(put('visible', torch.full((24,1,32,32), 2.)), 'visible at frame 0'),
-    float_ids=(put('ids', torch.zeros(24,1,32,32)), 'give torch.int64'), negative_ids=(put('ids', torch.full((24,1,32,32), -1)), 'ids at frame 0'),
-    unknown_tensor=(put('depth', torch.zeros(24,1,32,32)), 'TypeError'), fps_in_words=(edit_notes(fps='fast'), "fps='fast'"), no_fps=(edit_notes(fps=None), 'fps=None'),
-    fps_of_zero=(edit_notes(fps=0), 'fps=0'), name_is_a_number=(edit_notes(name=7), 'name=7'), list_of_notes=(lambda p: (p/'clip.json').write_text('[1, 2]'), 'TypeError'),
-    notes_are_text=(lambda p: (p/'clip.json').write_text('"frames"'), 'TypeError'), binary_notes=(lambda p: (p/'clip.json').write_bytes(b'\xff\xfe'), 'UnicodeDecodeError'),
-    cut_tensors=(lambda p: os.truncate(p/'clip.safetensors', 5000), 'SafetensorError'), pickle=(lambda p: (p/'clip.safetensors').write_bytes(bomb(p)), 'SafetensorError'),
-    torch_pickle=(lambda p: (p/'clip.safetensors').write_bytes(bomb(p, torch.save)), 'SafetensorError'), pickled_notes=(lambda p: (p/'clip.json').write_bytes(bomb(p)), 'Error'),
-    too_short=(edit_tensors(lambda t: t.update({k: v[:8] for k,v in t.items()})), 'give at least 8'), one_pixel=(edit_tensors(lambda t: t.update(frames=t['frames'][:,:1,:1], labels=t['labels'][...,:1,:1])), 'frame_height=1'))
+    float_frames=(put('frames', lambda t: t['frames'].float()/127.5-1), 'give bytes'),
+    wide_frames=(put('frames', lambda t: t['frames'].double()), 'give bytes'),
+    channels_first=(put('frames', lambda t: t['frames'].movedim(-1, 1)), 'give bytes'),
+    a_label_too_few=(put('labels', lambda t: t['labels'][1:]), 'labels has shape'),
+    labels_of_another_size=(put('labels', lambda t: t['labels'][...,:16]), 'labels has shape'),
+    nan_label=(put('labels', hole), 'labels at frame 5'),
+    infinite_label=(put('labels', lambda t: t['labels']*float('inf')), 'labels at frame 0'),
+    no_labels=(edit_tensors(lambda t: t.pop('labels')), 'KeyError'),
+    flow_of_another_size=(put('flow', torch.zeros(24,2,16,16)), 'flow has shape'),
+    infinite_flow=(put('flow', torch.full((24,2,32,32), float('inf'))), 'flow at frame 0'),
+    half_flow=(put('flow', torch.zeros(24,2,32,32).half()), 'give torch.float32'),
+    visible_beyond_one=(put('visible', torch.full((24,1,32,32), 2.)), 'visible at frame 0'),
+    float_ids=(put('ids', torch.zeros(24,1,32,32)), 'give torch.int64'),
+    negative_ids=(put('ids', torch.full((24,1,32,32), -1)), 'ids at frame 0'),
+    unknown_tensor=(put('depth', torch.zeros(24,1,32,32)), 'TypeError'),
+    fps_in_words=(edit_notes(fps='fast'), "fps='fast'"), no_fps=(edit_notes(fps=None), 'fps=None'),
+    fps_of_zero=(edit_notes(fps=0), 'fps=0'), name_is_a_number=(edit_notes(name=7), 'name=7'),
+    list_of_notes=(lambda p: (p/'clip.json').write_text('[1, 2]'), 'TypeError'),
+    notes_are_text=(lambda p: (p/'clip.json').write_text('"frames"'), 'TypeError'),
+    binary_notes=(lambda p: (p/'clip.json').write_bytes(b'\xff\xfe'), 'UnicodeDecodeError'),
+    cut_tensors=(lambda p: os.truncate(p/'clip.safetensors', 5000), 'SafetensorError'),
+    pickle=(lambda p: (p/'clip.safetensors').write_bytes(bomb(p)), 'SafetensorError'),
+    torch_pickle=(lambda p: (p/'clip.safetensors').write_bytes(bomb(p, torch.save)), 'SafetensorError'),
+    pickled_notes=(lambda p: (p/'clip.json').write_bytes(bomb(p)), 'Error'),
+    too_short=(edit_tensors(lambda t: t.update({k: v[:8] for k,v in t.items()})), 'give at least 8'),
+    one_pixel=(edit_tensors(lambda t: t.update(frames=t['frames'][:,:1,:1], labels=t['labels'][...,:1,:1])), 'frames of 1x1'))
 
 @pytest.mark.parametrize('what', CLIPS)
 def test_a_prepared_clip_that_is_spoilt_is_one_line(v2v, good, tmp_path, what):
@@ -328,7 +346,8 @@ def test_a_prepared_clip_that_is_spoilt_is_one_line(v2v, good, tmp_path, what):
     shutil.copytree(good/'film', tmp_path/'clip')
     damage(tmp_path/'clip')
     before = content(tmp_path)
-    one_line(v2v('train', tmp_path/'clip', '--out', tmp_path/'out', '--device', 'cpu'), says, *([] if what in ('one_pixel','too_short') else [tmp_path/'clip']))
+    named = 'film: ' if what in ('one_pixel','too_short') else tmp_path/'clip' # a clip that is whole goes by its name
+    one_line(v2v('train', tmp_path/'clip', '--out', tmp_path/'out', '--device', 'cpu'), named, says)
     assert content(tmp_path)==before
 
 @pytest.mark.parametrize('notes', ['[1, 2]', '"world"', '7', 'null', '{"source": 5}'])
@@ -367,19 +386,24 @@ def weights_of_a_pickle(run): # with a fitting seal too
 def lost(tensors): return {k: v*float('nan') if k=='average.paint.weight' else v for k,v in tensors.items()}
 def other(**changes): return lambda n: n | dict(system=n['system'] | changes)
 def poor(clip): return lambda run: (shutil.rmtree(run/'clip'), save_clip(clip, (run/'clip').mkdir() or run/'clip', {}))
-def wide(): return replace(extract_labels(World(seed=0, size=(32,32)).clip(24)), labels=torch.zeros(24,2,32,32), flow=None, visible=None, ids=None)
+def two_labels(): return Clip(World(seed=0, size=(32,32)).clip(24).frames, torch.zeros(24,2,32,32))
 
 RUNS = dict(
-    cut_weights=(each('state.safetensors', lambda p: os.truncate(p, p.stat().st_size//2)), 'none of its'), edited_weights=(each('state.safetensors', flip), 'none of its'),
+    cut_weights=(each('state.safetensors', lambda p: os.truncate(p, p.stat().st_size//2)), 'none of its'),
+    edited_weights=(each('state.safetensors', flip), 'none of its'),
     edited_notes=(each('state.json', lambda p: p.write_text(p.read_text().replace('"step": 2', '"step": 9'))), 'none of its'),
     edited_checksum=(each('state.json', lambda p: p.write_text(p.read_text().replace('"sha256": "', '"sha256": "0'))), 'none of its'),
-    no_notes=(each('state.json', Path.unlink), 'none of its'), notes_of_a_list=(each('state.json', lambda p: p.write_text('[]')), 'none of its'),
-    pickle=(weights_of_a_pickle, 'none of its'), no_settings=(reseal(notes=lambda n: {k: v for k,v in n.items() if k!='system'}), "made by another version of this package ('system')"),
-    settings_of_a_list=(reseal(notes=lambda n: n | dict(system=[])), 'made by another version'), width_in_words=(reseal(notes=other(width='many')), "width='many'"),
-    width_out_of_range=(reseal(notes=other(width=5)), 'width=5'), unknown_setting=(reseal(notes=other(colour=1)), 'colour'), unknown_kind=(reseal(notes=lambda n: n | dict(kind='Painter')), "'Painter'"),
+    no_notes=(each('state.json', Path.unlink), 'none of its'),
+    notes_of_a_list=(each('state.json', lambda p: p.write_text('[]')), 'none of its'),
+    pickle=(weights_of_a_pickle, 'none of its'),
+    no_settings=(reseal(notes=lambda n: {k: v for k,v in n.items() if k!='system'}), "made by another version of this package ('system')"),
+    settings_of_a_list=(reseal(notes=lambda n: n | dict(system=[])), 'made by another version'),
+    width_in_words=(reseal(notes=other(width='many')), "width='many'"),
+    width_out_of_range=(reseal(notes=other(width=5)), 'width=5'), unknown_setting=(reseal(notes=other(colour=1)), 'colour'),
+    unknown_kind=(reseal(notes=lambda n: n | dict(kind='Painter')), "'Painter'"),
     missing_weight=(reseal(tensors=lambda t: {k: v for k,v in t.items() if k!='system.plate'}), 'made by another version'),
     weight_of_another_shape=(reseal(tensors=lambda t: t | {'system.plate': torch.zeros(1,3,8,8)}), 'made by another version'),
-    weights_that_are_no_numbers=(reseal(tensors=lost), 'NaN'), clip_with_more_labels=(poor(wide()), 'this generator wants'))
+    weights_that_are_no_numbers=(reseal(tensors=lost), 'NaN'), clip_with_more_labels=(poor(two_labels()), 'this generator wants'))
 
 @pytest.mark.parametrize('what', RUNS)
 def test_a_run_that_is_spoilt_is_one_line(v2v, good, tmp_path, what):
@@ -401,18 +425,23 @@ def test_a_baseline_that_is_none_is_one_line(v2v, good, tmp_path, baseline, says
 # ---- values
 
 VALUES = dict(
-    kind=('prepare', ['--labels','poses'], "labels='poses'"), no_kind=('prepare', ['--labels',''], "labels=''"), frames_in_words=('prepare', ['--frames','many'], 'many'),
-    frames_nan=('prepare', ['--frames','nan'], 'nan'), too_few_frames=('prepare', ['--frames','15'], 'frames=15'), side_of_zero=('prepare', ['--max-side','0'], 'max_side=0'),
-    side_below_zero=('demo', ['--max-side','-64'], 'max_side=-64'), too_many_steps=('train', ['--steps','99999999999'], 'steps=99999999999'), steps_in_thousands=('train', ['--steps','1e3'], '1e3'),
-    seed_too_large=('train', ['--seed','3000000000'], 'seed=3000000000'), seed_in_words=('demo', ['--seed','lucky'], 'lucky'), device=('train', ['--device','tpu'], "device='tpu'"),
-    numbered_device=('train', ['--device','cuda:7'], "device='cuda:7'"), precision=('demo', ['--precision','fp64'], "precision='fp64'"))
+    kind=('prepare', ['--labels','poses'], "labels='poses'"), no_kind=('prepare', ['--labels',''], "labels=''"),
+    frames_in_words=('prepare', ['--frames','many'], 'many'), frames_nan=('prepare', ['--frames','nan'], 'nan'),
+    too_few_frames=('prepare', ['--frames','15'], 'frames=15'), side_of_zero=('prepare', ['--max-side','0'], 'max_side=0'),
+    side_below_zero=('demo', ['--max-side','-64'], 'max_side=-64'),
+    too_many_steps=('train', ['--steps','99999999999'], 'steps=99999999999'),
+    steps_in_thousands=('train', ['--steps','1e3'], '1e3'),
+    seed_too_large=('train', ['--seed','3000000000'], 'seed=3000000000'),
+    seed_in_words=('demo', ['--seed','lucky'], 'lucky'), device=('train', ['--device','tpu'], "device='tpu'"),
+    numbered_device=('train', ['--device','cuda:7'], "device='cuda:7'"),
+    precision=('demo', ['--precision','fp64'], "precision='fp64'"))
 
 @pytest.mark.parametrize('what', VALUES)
 def test_a_value_that_is_none_is_one_line(v2v, good, tmp_path, what):
     command, words, says = VALUES[what]
     shutil.copytree(good/'film', tmp_path/'out')
     before = content(tmp_path)
-    one_line(v2v(*room(command, good)[:3 if command=='demo' else 2], *words, '--out', tmp_path/'out'), says)
+    one_line(v2v(*fine(command, good)[:3 if command=='demo' else 2], *words, '--out', tmp_path/'out'), says)
     assert content(tmp_path)==before
 
 # ---- functions
@@ -429,29 +458,79 @@ def film_with(*frames, **settings):
         with FilmWriter(p/'a.mp4', **settings) as film:
             for frame in frames: film.add(frame)
     return write
+def three_labels(p):
+    system = SequentialSystem(Vid2VidConfig(frame_height=16, frame_width=16, labels=3))
+    system.begin(Clip(zeros(12,3,16,16), zeros(12,1,16,16)))
 def reading(*args, **kw): return lambda p: read_video(small_film(p.parent/'input.mp4', 4), *args, **kw)
 
 CALLS = dict(
-    clip_bytes=(lambda p: Clip(zeros(*F).byte()), 'frames is torch.uint8'), clip_double=(lambda p: Clip(zeros(*F).double()), 'torch.float64'), clip_ints=(lambda p: Clip(zeros(*F).int()), 'torch.int32'),
-    clip_half=(lambda p: Clip(zeros(*F).half()), 'torch.float16'), clip_array=(lambda p: Clip(np.zeros(F, np.float32)), 'ndarray'), clip_none=(lambda p: Clip(None), 'NoneType'),
-    clip_nan=(lambda p: Clip(spoilt(NAN, *F)), 'frames at frame 2'), clip_infinite=(lambda p: Clip(spoilt(INF, *F)), 'inf'), clip_of_levels=(lambda p: Clip(zeros(*F)+200), 'from 200.0 to 200.0; give numbers from -1 to 1'),
-    clip_too_bright=(lambda p: Clip(spoilt(1.01, *F)), 'from 0.0 to 1.01'), clip_channels_last=(lambda p: Clip(zeros(4,16,16,3)), '(T,3,H,W)'), clip_grey=(lambda p: Clip(zeros(4,1,16,16)), '(T,3,H,W)'),
-    label_nan=(with_clip(labels=spoilt(NAN, 4,1,16,16)), 'labels at frame 2 goes from nan'), label_infinite=(with_clip(labels=spoilt(-INF, 4,1,16,16)), 'labels at frame 2'), labels_too_many=(with_clip(labels=zeros(5,1,16,16)), 'labels has shape'),
-    labels_flat=(with_clip(labels=zeros(4,16,16)), 'labels has shape'), labels_of_ints=(with_clip(labels=zeros(4,1,16,16).long()), 'labels is torch.int64'), labels_of_arrays=(with_clip(labels=np.zeros((4,1,16,16))), 'ndarray'),
-    flow_of_another_size=(with_clip(flow=zeros(4,2,16,8)), 'flow has shape'), flow_nan=(with_clip(flow=spoilt(NAN, 4,2,16,16)), 'flow at frame 2'), visible_minus=(with_clip(visible=zeros(4,1,16,16)-1), 'visible at frame 0'),
-    ids_float=(with_clip(ids=zeros(4,1,16,16)), 'give torch.int64'), ids_negative=(with_clip(ids=zeros(4,1,16,16).long()-1), 'ids at frame 0'), clip_fps=(with_clip(fps='25'), "fps='25'"), clip_fps_nan=(with_clip(fps=NAN), 'fps=nan'), clip_name=(with_clip(name=3), 'name=3'),
-    floats_as_bytes=(lambda p: to_float(zeros(4,16,16,3)), 'give bytes'), bytes_channels_first=(lambda p: to_float(np.zeros(F, np.uint8)), 'give bytes'), bytes_as_floats=(lambda p: to_uint8(zeros(*F).byte()), 'give floats'), nan_as_bytes=(lambda p: to_uint8(spoilt(NAN, *F)), 'NaN'),
-    infinity_as_bytes=(lambda p: to_uint8(spoilt(INF, *F)), 'infinity'), film_nan=(film_with(zeros(3,16,16), spoilt(NAN, 3,16,16)), 'a.mp4: a frame holds NaN'), film_growing=(film_with(zeros(3,16,16), zeros(3,16,18)), 'give one size'), film_quality=(film_with(zeros(3,16,16), quality=99), 'quality=99'),
-    film_quality_half=(film_with(zeros(3,16,16), quality=.5), 'quality=0.5'), film_fps=(film_with(zeros(3,16,16), fps='fast'), 'fps=fast'), read_start=(reading(start=-1), 'start=-1'), read_stop=(reading(stop='end'), "stop='end'"), read_side=(reading(max_side=0), 'max_side=0'), read_least=(reading(least=9), 'only 4 frames; give a video of at least 9'),
-    edges_flat=(lambda p: edges(zeros(3,16,16)), 'give (T,3,H,W)'), edges_none=(lambda p: edges(zeros(0,3,16,16)), 'give (T,3,H,W)'), edges_bytes=(lambda p: edges(zeros(*F).byte()), 'give floats'), edges_nan=(lambda p: edges(spoilt(NAN, *F)), 'NaN'), edges_share=(lambda p: edges(zeros(*F), 82), 'quantile=82'),
-    labels_kind=(lambda p: extract_labels(Clip(zeros(*F)), 'pose'), "labels='pose'"), warp_size=(lambda p: warp(zeros(*F), zeros(4,2,16,8)), 'does not fit'), warp_count=(lambda p: warp(zeros(*F), zeros(3,2,16,16)), 'does not fit'), warp_bytes=(lambda p: warp(zeros(*F).byte(), zeros(4,2,16,16)), 'does not fit'),
-    visible_size=(lambda p: visible(zeros(4,2,16,16), zeros(4,2,16,8)), 'does not fit'), flow_counts=(lambda p: flow_dis(zeros(*F), zeros(3,3,16,16)), 'of one shape'), flow_sizes=(lambda p: flow_dis(zeros(*F), zeros(4,3,16,18)), 'of one shape'), flow_nothing=(lambda p: flow_dis(zeros(0,3,16,16), zeros(0,3,16,16)), 'of one shape'),
-    motion_nan=(lambda p: flow_dis(spoilt(NAN, *F), zeros(*F)), 'NaN'), flow_small=(lambda p: flows_dis(zeros(4,3,1,1)), 'too small'), flow_still=(lambda p: flows_dis(zeros(1,3,16,16)), 'no motion'),
-    psnr_nan=(lambda p: metrics.psnr(spoilt(NAN, *F), zeros(*F)), 'generated frames hold NaN'), psnr_infinite=(lambda p: metrics.psnr(zeros(*F), spoilt(INF, *F)), 'real frames hold NaN or inf'), psnr_bytes=(lambda p: metrics.psnr(zeros(*F).byte(), zeros(*F).byte()), 'give floats'), psnr_empty=(lambda p: metrics.psnr(zeros(0,3,8,8), zeros(0,3,8,8)), 'one shape'),
-    ssim_small=(lambda p: metrics.ssim(zeros(2,3,1,1), zeros(2,3,1,1)), '11x11'), energy_of_a_pixel=(lambda p: metrics.gradient_energy(zeros(2,3,1,1)), '2x2'), motion_of_one=(lambda p: metrics.motion_epe(zeros(1,3,16,16), zeros(1,3,16,16)), 'two or more'), seen_too_few=(lambda p: metrics.warp_error(zeros(*F), zeros(4,2,16,16), zeros(1,1,16,16)), 'give (4, 2, 16, 16) and (4, 1, 16, 16)'),
-    flow_too_few=(lambda p: metrics.warp_error(zeros(*F), zeros(3,2,16,16), zeros(4,1,16,16)), 'give (4, 2, 16, 16)'), unlabelled=(lambda p: save_clip(Clip(zeros(*F)), p, {}), 'extract_labels first'), labels_beyond_half=(lambda p: save_clip(Clip(zeros(*F), zeros(4,1,16,16)+70_000), p, {}), 'labels reach 70000'),
-    source_frames=(lambda p: read_source(frames='many'), "frames='many'"), source_side=(lambda p: read_source(max_side=None), 'max_side=None'), device=(lambda p: pick_device('tpu'), "device='tpu'"), settings=(lambda p: TrainConfig(lr=float('nan')), 'lr=nan'), system_settings=(lambda p: Vid2VidConfig(critic=-1), 'critic=-1'),
-    labels_of_another_count=(lambda p: SequentialSystem(Vid2VidConfig(frame_height=16, frame_width=16, labels=3)).begin(Clip(zeros(12,3,16,16), zeros(12,1,16,16))), 'wants labels (T,3,16,16)'), no_run=(lambda p: load_run(p), 'no checkpoint'), no_clip=(lambda p: load_clip(p/'none'), 'no whole prepared clip'), no_run_to_open=(lambda p: open_run(p/'none'), 'no checkpoint'))
+    clip_bytes=(lambda p: Clip(zeros(*F).byte()), 'frames is torch.uint8'),
+    clip_double=(lambda p: Clip(zeros(*F).double()), 'torch.float64'),
+    clip_ints=(lambda p: Clip(zeros(*F).int()), 'torch.int32'),
+    clip_half=(lambda p: Clip(zeros(*F).half()), 'torch.float16'),
+    clip_array=(lambda p: Clip(np.zeros(F, np.float32)), 'ndarray'), clip_none=(lambda p: Clip(None), 'NoneType'),
+    clip_nan=(lambda p: Clip(spoilt(NAN, *F)), 'frames at frame 2'), clip_infinite=(lambda p: Clip(spoilt(INF, *F)), 'inf'),
+    clip_of_levels=(lambda p: Clip(zeros(*F)+200), 'from 200.0 to 200.0; give numbers from -1 to 1'),
+    clip_too_bright=(lambda p: Clip(spoilt(1.01, *F)), 'from 0.0 to 1.01'),
+    clip_channels_last=(lambda p: Clip(zeros(4,16,16,3)), '(T,3,H,W)'),
+    clip_grey=(lambda p: Clip(zeros(4,1,16,16)), '(T,3,H,W)'),
+    label_nan=(with_clip(labels=spoilt(NAN, 4,1,16,16)), 'labels at frame 2 goes from nan'),
+    label_infinite=(with_clip(labels=spoilt(-INF, 4,1,16,16)), 'labels at frame 2'),
+    labels_too_many=(with_clip(labels=zeros(5,1,16,16)), 'labels has shape'),
+    labels_flat=(with_clip(labels=zeros(4,16,16)), 'labels has shape'),
+    labels_of_ints=(with_clip(labels=zeros(4,1,16,16).long()), 'labels is torch.int64'),
+    labels_of_arrays=(with_clip(labels=np.zeros((4,1,16,16))), 'ndarray'),
+    flow_of_another_size=(with_clip(flow=zeros(4,2,16,8)), 'flow has shape'),
+    flow_nan=(with_clip(flow=spoilt(NAN, 4,2,16,16)), 'flow at frame 2'),
+    visible_minus=(with_clip(visible=zeros(4,1,16,16)-1), 'visible at frame 0'),
+    ids_float=(with_clip(ids=zeros(4,1,16,16)), 'give torch.int64'),
+    ids_negative=(with_clip(ids=zeros(4,1,16,16).long()-1), 'ids at frame 0'), clip_fps=(with_clip(fps='25'), "fps='25'"),
+    clip_fps_nan=(with_clip(fps=NAN), 'fps=nan'), clip_name=(with_clip(name=3), 'name=3'),
+    floats_as_bytes=(lambda p: to_float(zeros(4,16,16,3)), 'give bytes'),
+    bytes_channels_first=(lambda p: to_float(np.zeros(F, np.uint8)), 'give bytes'),
+    bytes_as_floats=(lambda p: to_uint8(zeros(*F).byte()), 'give floats'),
+    nan_as_bytes=(lambda p: to_uint8(spoilt(NAN, *F)), 'NaN'),
+    infinity_as_bytes=(lambda p: to_uint8(spoilt(INF, *F)), 'infinity'),
+    film_nan=(film_with(zeros(3,16,16), spoilt(NAN, 3,16,16)), 'a.mp4: a frame holds NaN'),
+    film_growing=(film_with(zeros(3,16,16), zeros(3,16,18)), 'give one size'),
+    film_quality=(film_with(zeros(3,16,16), quality=99), 'quality=99'),
+    film_quality_half=(film_with(zeros(3,16,16), quality=.5), 'quality=0.5'),
+    film_fps=(film_with(zeros(3,16,16), fps='fast'), 'fps=fast'), read_start=(reading(start=-1), 'start=-1'),
+    read_stop=(reading(stop='end'), "stop='end'"), read_side=(reading(max_side=0), 'max_side=0'),
+    read_least=(reading(least=9), 'only 4 frames; give a video of at least 9'),
+    edges_flat=(lambda p: edges(zeros(3,16,16)), 'give (T,3,H,W)'),
+    edges_none=(lambda p: edges(zeros(0,3,16,16)), 'give (T,3,H,W)'),
+    edges_bytes=(lambda p: edges(zeros(*F).byte()), 'give floats'), edges_nan=(lambda p: edges(spoilt(NAN, *F)), 'NaN'),
+    edges_share=(lambda p: edges(zeros(*F), 82), 'quantile=82'),
+    labels_kind=(lambda p: extract_labels(Clip(zeros(*F)), 'pose'), "labels='pose'"),
+    warp_size=(lambda p: warp(zeros(*F), zeros(4,2,16,8)), 'does not fit'),
+    warp_count=(lambda p: warp(zeros(*F), zeros(3,2,16,16)), 'does not fit'),
+    warp_bytes=(lambda p: warp(zeros(*F).byte(), zeros(4,2,16,16)), 'does not fit'),
+    visible_size=(lambda p: visible(zeros(4,2,16,16), zeros(4,2,16,8)), 'does not fit'),
+    flow_counts=(lambda p: flow_dis(zeros(*F), zeros(3,3,16,16)), 'of one shape'),
+    flow_sizes=(lambda p: flow_dis(zeros(*F), zeros(4,3,16,18)), 'of one shape'),
+    flow_nothing=(lambda p: flow_dis(zeros(0,3,16,16), zeros(0,3,16,16)), 'of one shape'),
+    motion_nan=(lambda p: flow_dis(spoilt(NAN, *F), zeros(*F)), 'NaN'),
+    flow_small=(lambda p: flows_dis(zeros(4,3,1,1)), 'too small'),
+    flow_still=(lambda p: flows_dis(zeros(1,3,16,16)), 'no motion'),
+    psnr_nan=(lambda p: metrics.psnr(spoilt(NAN, *F), zeros(*F)), 'generated frames hold NaN'),
+    psnr_infinite=(lambda p: metrics.psnr(zeros(*F), spoilt(INF, *F)), 'real frames hold NaN or inf'),
+    psnr_bytes=(lambda p: metrics.psnr(zeros(*F).byte(), zeros(*F).byte()), 'give floats'),
+    psnr_empty=(lambda p: metrics.psnr(zeros(0,3,8,8), zeros(0,3,8,8)), 'one shape'),
+    ssim_small=(lambda p: metrics.ssim(zeros(2,3,1,1), zeros(2,3,1,1)), '11x11'),
+    energy_of_a_pixel=(lambda p: metrics.gradient_energy(zeros(2,3,1,1)), '2x2'),
+    motion_of_one=(lambda p: metrics.motion_epe(zeros(1,3,16,16), zeros(1,3,16,16)), 'two or more'),
+    seen_too_few=(lambda p: metrics.warp_error(zeros(*F), zeros(4,2,16,16), zeros(1,1,16,16)), 'give (4, 2, 16, 16) and (4, 1, 16, 16)'),
+    flow_too_few=(lambda p: metrics.warp_error(zeros(*F), zeros(3,2,16,16), zeros(4,1,16,16)), 'give (4, 2, 16, 16)'),
+    unlabelled=(lambda p: save_clip(Clip(zeros(*F)), p, {}), 'extract_labels first'),
+    labels_beyond_half=(lambda p: save_clip(Clip(zeros(*F), zeros(4,1,16,16)+70_000), p, {}), 'labels reach 70000'),
+    source_frames=(lambda p: read_source(frames='many'), "frames='many'"),
+    source_side=(lambda p: read_source(max_side=None), 'max_side=None'),
+    device=(lambda p: pick_device('tpu'), "device='tpu'"), settings=(lambda p: TrainConfig(lr=float('nan')), 'lr=nan'),
+    system_settings=(lambda p: Vid2VidConfig(critic=-1), 'critic=-1'),
+    labels_of_another_count=(three_labels, 'wants labels (T,3,16,16)'),
+    no_run=(lambda p: load_run(p), 'no checkpoint'), no_clip=(lambda p: load_clip(p/'none'), 'no whole prepared clip'),
+    no_run_to_open=(lambda p: open_run(p/'none'), 'no checkpoint'))
 
 @pytest.mark.parametrize('what', CALLS)
 def test_a_call_that_makes_no_sense_is_an_input_error(tmp_path, what):

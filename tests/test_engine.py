@@ -1,5 +1,5 @@
 "The engine: a checkpoint is whole or not there, a run goes on to the bit after any crash, and it refuses what would spoil it"
-import json, os, pickle, random, shutil, subprocess, sys, time
+import json, os, pickle, shutil
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 import pytest, torch
@@ -461,52 +461,3 @@ def test_a_run_of_another_version_is_named(tmp_path, world, part):
     save_checkpoint(tmp_path, 2, tensors, notes | dict(system=part(notes['system'])))
     with pytest.raises(InputError, match=f'{tmp_path}: made by another version.*train it again') as found: load_run(tmp_path)
     assert '\n' not in str(found.value)
-
-# ---- kill -9
-
-WORKER = """if 1:
-    import sys, torch
-    torch.set_num_threads(1)
-    sys.path.insert(0, sys.argv[2])
-    from test_engine import small
-    from v2v_tutorial.clips.labels import extract_labels
-    from v2v_tutorial.clips.world import World
-    from v2v_tutorial.engine import TrainConfig, fit
-    print('ready', flush=True)
-    clip = extract_labels(World(seed=0, size=(32,32)).clip(12))
-    fit(small(), clip, sys.argv[1], TrainConfig(steps=int(sys.argv[3]), save_every=2, device='cpu'), progress=False)
-    print('done', flush=True)
-"""
-
-def worker(folder, steps):
-    env = {**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHONPATH': os.pathsep.join([str(Path(engine.__file__).parents[1]), os.environ.get('PYTHONPATH', '')])}
-    proc = subprocess.Popen([sys.executable, '-c', WORKER, str(folder), str(Path(__file__).parent), str(steps)], env=env, stdout=subprocess.PIPE, text=True)
-    assert proc.stdout.readline()=='ready\n'
-    return proc
-
-def survive(folder, steps, kills, seed): # kill it at random moments after it began to train -> how often it was in the middle
-    dice, killed, log = random.Random(seed), 0, folder/'log.jsonl'
-    for _ in range(kills):
-        with worker(folder, steps) as proc:
-            while proc.poll() is None and not log.exists(): time.sleep(.01)
-            time.sleep(dice.uniform(0, .4))
-            killed += proc.poll() is None
-            proc.kill()
-    with worker(folder, steps) as proc: assert proc.wait(timeout=200)==0
-    return killed
-
-def killed_run_is_the_same(folder, world, steps, kills, seed):
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    fit(small(), world, folder/'whole', TrainConfig(steps=steps, save_every=2, device='cpu'), progress=False)
-    torch.set_num_threads(threads)
-    killed = survive(folder/'killed', steps, kills, seed)
-    assert killed>=min(kills, 2)
-    assert same(state(folder/'killed'), state(folder/'whole'))
-    assert (folder/'killed'/'log.jsonl').read_text()==(folder/'whole'/'log.jsonl').read_text()
-
-def test_a_run_survives_kill_9_to_the_bit(tmp_path, world): killed_run_is_the_same(tmp_path, world, steps=40, kills=3, seed=0)
-
-@pytest.mark.slow
-@pytest.mark.timeout(1500)
-def test_a_run_survives_twenty_kills_to_the_bit(tmp_path, world): killed_run_is_the_same(tmp_path, world, steps=200, kills=20, seed=1)

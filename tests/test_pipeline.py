@@ -92,6 +92,25 @@ def test_what_an_earlier_crash_left_is_not_taken_along(tmp_path):
     with staged(tmp_path/'out') as part: (part/'one').write_text('1')
     assert content(tmp_path)=={'out/one': b'1'}
 
+class Crash(BaseException): "The power goes"
+
+@pytest.mark.parametrize('last', [1,2,3,4])
+def test_pixels_of_one_clip_never_meet_notes_of_another(tmp_path, video, other, monkeypatch, last):
+    "The process dies before one of the renamings that replace three files; whoever comes next finds the old clip or the new one"
+    films, out, count, move = dict(small=video, other=other), tmp_path/'clip', iter(range(1, 99)), os.replace
+    for name,film in films.items(): prepare(tmp_path/name, video=film)
+    prepare(out, video=video)
+    def dies(a, b):
+        if next(count)==last: raise Crash
+        move(a, b)
+    with monkeypatch.context() as m:
+        m.setattr(os, 'replace', dies)
+        with pytest.raises(Crash): prepare(out, video=other)
+    found = load_clip(out)[0].name
+    assert found==('small' if last==1 else 'other') and content(out)==content(tmp_path/found)
+    prepare(out, video=video)
+    assert content(out)==content(tmp_path/'small') and not list(tmp_path.rglob('.*'))
+
 def test_a_file_in_the_place_of_the_folder_is_named_and_kept(tmp_path):
     (tmp_path/'out').write_text('mine')
     with pytest.raises(InputError, match=f'{tmp_path}/out: this is a file'):

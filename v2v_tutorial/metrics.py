@@ -20,10 +20,11 @@ from .motion.warp import flow_dis, flows_dis, warp
 def _check_films(**films): # name -> (T,3,H,W); all of one shape
     shapes = {tuple(x.shape) for x in films.values()}
     wrong = any(len(s)!=4 or s[1]!=3 or 0 in s for s in shapes)
-    if wrong or len(shapes)>1: raise InputError(' and '.join(f'{k} {tuple(x.shape)}' for k,x in films.items()) + ': give (T,3,H,W), all of one shape')
+    said = ' and '.join(f'{k} {tuple(x.shape)}' for k,x in films.items())
+    if wrong or len(shapes)>1: raise InputError(f'{said}: give (T,3,H,W), all of one shape')
     for name,x in films.items():
         if not x.is_floating_point(): raise InputError(f'{name} frames are {x.dtype}; give floats in [-1,1]')
-        if not torch.stack(x.aminmax()).isfinite().all(): raise InputError(f'{name} frames hold NaN or infinity; no measure can be taken of that')
+        if not torch.stack(x.aminmax()).isfinite().all(): raise InputError(f'{name} frames hold NaN or infinity; look where they come from')
 
 def psnr(fake:Tensor, real:Tensor)->float: # (T,3,H,W) in [-1,1] -> dB, mean of the frames' own values, at most 100
     "Peak signal-to-noise ratio, frame by frame"
@@ -86,14 +87,14 @@ def warp_error(frames:Tensor, flow:Tensor, seen:Tensor)->float: # (T,3,H,W); flo
     _check_films(film=frames)
     wanted = [(len(frames), c, *frames.shape[-2:]) for c in (2,1)]
     if [tuple(flow.shape), tuple(seen.shape)]!=wanted:
-        raise InputError(f'warp_error: flow {tuple(flow.shape)} and visibility {tuple(seen.shape)} beside frames {tuple(frames.shape)}; give {wanted[0]} and {wanted[1]}')
+        raise InputError(f'warp_error: flow {tuple(flow.shape)} and visibility {tuple(seen.shape)}; give {wanted[0]} and {wanted[1]}')
     gap = (frames[1:] - warp(frames[:-1], flow[1:])).abs().mean(1, keepdim=True)
     return float((gap*seen[1:]).sum()/seen[1:].sum().clamp_min(1))
 
 def gradient_energy(frames:Tensor)->float: # (T,3,H,W)
     "Mean absolute difference between neighbouring pixels, across plus down: a blur lowers it, noise raises it"
     _check_films(film=frames)
-    if min(frames.shape[-2:])<2: raise InputError(f'gradient_energy: frames of {frames.shape[-1]}x{frames.shape[-2]} have no neighbours; give at least 2x2')
+    if min(frames.shape[-2:])<2: raise InputError(f'gradient_energy: frames of {tuple(frames.shape)} have no neighbours; give at least 2x2 pixels')
     across, down = frames[...,1:] - frames[...,:-1], frames[...,1:,:] - frames[...,:-1,:]
     return float(across.abs().mean() + down.abs().mean())
 

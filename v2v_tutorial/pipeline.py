@@ -39,7 +39,8 @@ def check_folder(out)->None:
 def _told(error, out, part=None): # what the disk says, in one line that names what the user named
     if isinstance(error, InputError): return InputError(str(error).replace(str(part), str(out)))
     name, why = getattr(error, 'filename', None) or out, getattr(error, 'strerror', None) or error
-    return InputError(f'{name}: can\'t be written ({why}); free some space, or choose another folder with --out'.replace(str(part), str(out)))
+    said = f'{name}: can\'t be written ({why}); free some space, or choose another folder with --out'
+    return InputError(said.replace(str(part), str(out)))
 
 @contextmanager
 def _without_traces(out): # folders that were made on the way to `out` go again if they stay empty
@@ -58,7 +59,7 @@ def _finish(out): # move in what is complete and began to arrive when its proces
 def _arrive(part, out):
     if not out.exists(): return os.replace(part, out)
     for path in part.iterdir():
-        if (out/path.name).is_dir(): raise InputError(f'{out/path.name}: this is a folder, where a file has to go; move it, or choose another --out')
+        if (out/path.name).is_dir(): raise InputError(f'{out/path.name}: this is a folder, where a file has to go; choose another --out')
     os.replace(part, out/'.arriving')
     _finish(out)
 
@@ -86,7 +87,8 @@ def save_picture(path, picture:np.ndarray)->None: # (H,W,3) uint8, RGB
 def save_clip(clip:Clip, folder, notes:dict)->None:
     "A clip as safetensors and JSON; frames as bytes, labels as half floats, truth as it is"
     if clip.labels is None: raise InputError(f'{clip.name}: no labels in this clip; use extract_labels first')
-    if clip.labels.abs().max()>1: raise InputError(f'{clip.name}: labels reach {clip.labels.abs().max():g}; half floats are exact enough for numbers from -1 to 1 only')
+    reach = float(clip.labels.abs().max())
+    if reach>1: raise InputError(f'{clip.name}: labels reach {reach:g}; half floats are exact enough from -1 to 1, so scale them')
     tensors = {k: v for k,v in dict(flow=clip.flow, visible=clip.visible, ids=clip.ids).items() if v is not None}
     tensors |= dict(frames=torch.from_numpy(to_uint8(clip.frames)), labels=clip.labels.half())
     save_file({k: v.contiguous() for k,v in tensors.items()}, Path(folder)/'clip.safetensors')
@@ -155,6 +157,7 @@ def train_clip(
     "Train the sequential system on the first three quarters of a clip"
     first, _ = clip.split()
     h, w = clip.size
+    if min(h, w)<16: raise InputError(f'{clip.name}: frames of {w}x{h}; give at least 16 pixels on the shorter side')
     alone = round(.4*train.steps)
     config = Vid2VidConfig(**{**dict(frame_height=h, frame_width=w, labels=clip.labels.shape[1], alone_first=alone), **changes})
     torch.manual_seed(train.seed)

@@ -75,13 +75,14 @@ class Clip:
 
     def _check(self, key, value): # shape, kind and range of one field
         kind, low, high = _FIELDS[key]
-        if not isinstance(value, Tensor): raise InputError(f'{self.name}: {key} is {type(value).__name__}, not a tensor; give torch.as_tensor of it')
+        if not isinstance(value, Tensor): raise InputError(f'{self.name}: {key} is {type(value).__name__}; give a tensor')
         if key=='frames' and (value.ndim!=4 or value.shape[1]!=3):
             raise InputError(f'{self.name}: frames have shape {tuple(value.shape)}; give (T,3,H,W)')
         if value.ndim!=4 or value.shape[0]!=len(self) or value.shape[-2:]!=self.frames.shape[-2:]:
             raise InputError(f'{self.name}: {key} has shape {tuple(value.shape)} beside frames '
                              f'{tuple(self.frames.shape)}; time, height and width must agree')
-        if value.dtype!=kind: raise InputError(f'{self.name}: {key} is {value.dtype}; give {kind}' + (', as to_float makes it of bytes' if key=='frames' else ''))
+        made = ', as to_float makes it of bytes' if key=='frames' else ''
+        if value.dtype!=kind: raise InputError(f'{self.name}: {key} is {value.dtype}; give {kind}{made}')
         if not value.numel() or all(low<=float(v)<=high for v in value.aminmax()): return
         t = int(((value>=low) & (value<=high)).flatten(1).all(1).logical_not().nonzero()[0])
         ends = [round(float(v), 4) for v in value[t].aminmax()]
@@ -139,7 +140,8 @@ def _shrink(frame, max_side): # (H,W,3) with its longer side at most max_side
 
 def _whole(low, **numbers): # raise `InputError` for what is no whole number from `low`; None is let through
     for name,n in numbers.items():
-        if n is not None and (not isinstance(n, (int, np.integer)) or n<low): raise InputError(f'{name}={n!r}: give a whole number from {low}')
+        if n is None or (isinstance(n, (int, np.integer)) and n>=low): continue
+        raise InputError(f'{name}={n!r}: give a whole number from {low}')
 
 def _pictures(video, stop): # an iterator of frames (H,W,3), blue first
     for _ in range(stop if stop is not None else 2**62):
@@ -153,7 +155,8 @@ def _account(path, read, kept, stop, least, promised):
     "Say so where frames are missing: an error where too few are left, a warning elsewhere"
     said, enough = (n if stop is None else min(n, stop) for n in promised)
     missing = f'{path}: only {read} of {said} frames could be read; it is cut short or damaged: copy it again' if read<enough else ''
-    if kept<least: raise InputError(f'{missing}, at least {least} are needed' if missing else f'{path}: only {kept} frames; give a video of at least {least}')
+    short = f'{missing}, at least {least} are needed' if missing else f'{path}: only {kept} frames; give a video of at least {least}'
+    if kept<least: raise InputError(short)
     if missing: warnings.warn(f'{missing} if you want the rest', InputWarning, stacklevel=3)
 
 def read_video(
