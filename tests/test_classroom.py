@@ -3,8 +3,8 @@ import ast, json, os, re, subprocess, sys
 from functools import lru_cache
 from pathlib import Path
 import nbformat, pytest
-from v2v_tutorial import anatomy, classroom
-from v2v_tutorial.anatomy import Page, binds, exercises, needed, open_lesson, open_page, uses
+from v2v_tutorial import classroom
+from v2v_tutorial.anatomy import Page, binds, needed, open_lesson, uses
 from v2v_tutorial.classroom import build, grader_page, judge_source, lesson_paths, overview, settle, student_page, teacher_page
 from v2v_tutorial.clips.clip import InputError
 from v2v_tutorial.pages import code_cells, execute, page_paths, pyproject_text, read_page
@@ -73,7 +73,24 @@ def test_no_exercise_is_overlooked(name):
     found = lesson(name).exercises
     assert len(found)==len(re.findall(r'"## Your turn', text))>=3
     assert sum(e.check is None for e in found)==sum('open-ended' in lesson(name).page.nb['cells'][e.start]['source'] for e in found)>=1
-    for e in found: assert 1<=e.dots<=4 and 1<=e.minutes<=90 and (e.check is None or len(e.mistakes)>=2)
+    for e in found: assert 1<=e.dots<=4 and 1<=e.minutes<=90 and (e.check is None or e.name and len(e.mistakes)>=2)
+
+@pytest.mark.parametrize('helper,call,found', [
+    ('', 'large()', 'large'), ('def score(f): return f() # as it is', 'score(large)', 'large'), ('def score(f, n): return max(f() for _ in range(n))', 'max(score(large, n) for n in (1, 2))', 'large'),
+    ('def score(f): return f()', 'large()', 'score'), ('def score(f): return f()', 'score(large) + large(score)', 'score')])
+def test_function_of_an_open_ended_exercise_is_the_one_that_is_handed_over(project, helper, call, found):
+    mine = f"{helper}\n\ndef large(): # -> a number\n    return 1\n\nsize = {call}\nprint(size, 'done' if size>10 else 'not yet')"
+    second = ANSWERS['second'] if found=='large' else 'def score(f): return 2\nassert score(1)>1'
+    l = small(project(lesson=dict(mine=mine.strip()), answers=dict(second=second)))
+    got = marked(grader_page(l))
+    assert l.exercises[1].name==found and got[f'01_a-01_lesson-{found}']['source'].startswith(f'def {found}(')
+    if found=='large': assert got.get('01_a-01_lesson-large-before', dict(source=''))['source']==helper
+
+def test_open_ended_exercise_without_a_function_is_judged_by_hand(project):
+    l = small(project(lesson=dict(mine="mine = 1\nprint(mine, 'done' if mine>10 else 'not yet')"), answers=dict(second='mine = 11\nassert mine>10')))
+    e, cell = l.exercises[1], marked(grader_page(l))['01_a-01_lesson-2']
+    assert (e.name, e.dots)==(None, 3) and [cell['metadata']['nbgrader'][k] for k in ('solution', 'grade', 'locked', 'points')]==[True, True, False, 3]
+    assert cell['source'].startswith('mine = 1\nprint') and 'mine = 11' in words(teacher_page(l)) and 'judged by hand' in words(teacher_page(l)) and not leaks(built_student(l), l)
 
 def test_exercise_is_read_as_it_stands(project):
     one, two = small(project()).exercises
@@ -85,12 +102,12 @@ FAULTS = dict(
     three_dots=(dict(turn='## Your turn 1: double\n\n●●○ about 8 minutes.'), 'about 8 minutes'), no_hint=(dict(hint='> Twice'), 'Hint'), nothing_after=(dict(end=None, after=None), 'Hint'),
     no_link=(dict(hint='> **Hint** Twice.'), 'link to its solution'), other_link=(dict(hint='> **Hint** [a](../solutions/01_a/02_next.ipynb)'), 'link to its solution'),
     no_check=(dict(stub='def double(x): pass'), 'open-ended'), two_checks=(dict(stub=LESSON['stub']+'\ncheck(double, ref=slowly)'), '2 checks'),
-    not_first=(dict(stub='y = 1\n'+LESSON['stub']), 'starts with the function double'), no_function=(dict(mine="print('not yet')"), 'starts with the function'),
+    no_stub=(dict(stub=LESSON['stub'].replace('def double', 'def dubble')), 'no function double'), no_code=(dict(mine=None), 'no code'),
     stray=(dict(after='check(abs, (1,), ref=abs)'), 'outside of an exercise'), number=(dict(open=LESSON['open'].replace('turn 2', 'turn 3')), 'count them from 1'),
-    twice=(dict(mine=LESSON['mine'].replace('large', 'double')), 'its own name'), syntax=(dict(after='x = = 1'), 'SyntaxError'))
+    syntax=(dict(after='x = = 1'), 'SyntaxError'))
 ANSWER_FAULTS = dict(
-    no_answer=(dict(first='pass'), 'Your turn 1 (double) has no answer'), other_name=(dict(second='def big(): return 11\nassert big()>10'), 'Your turn 2 (large) has no answer'),
-    misplaced=(dict(one='## 3: double'), '`## 1: ...`'), no_threshold=(dict(second='def large(): return 11'), 'measures the answer'),
+    no_answer=(dict(first='pass'), 'Your turn 1: (double) has no answer'), other_name=(dict(second='def big(): return 11\nassert big()>10'), 'Your turn 2: (large) has no answer'),
+    copied=(dict(second='def large(): return 1\nassert large()>0'), 'Your turn 2: (large) has no answer'), misplaced=(dict(one='## 3: double'), 'under `## 1: ...`'), elsewhere=(dict(first='pass', second=ANSWERS['first']+'\n'+ANSWERS['second']), 'Your turn 1: (double) has no answer'), no_threshold=(dict(second='def large(): return 11'), 'measures the answer'),
     measures_nothing=(dict(second='def large(): return 11\nassert 2>1'), 'measures the answer'))
 
 @pytest.mark.parametrize('kind,fault', [('lesson', f) for f in FAULTS] + [('answers', f) for f in ANSWER_FAULTS])
@@ -104,7 +121,7 @@ def test_lesson_with_a_fault_is_named_and_nothing_is_built(project, tmp_path, ki
 def test_lesson_without_solutions_is_named(project, tmp_path):
     root = project()
     (root/'nbs'/'solutions'/'01_a'/'01_lesson.ipynb').unlink()
-    with pytest.raises(InputError, match=r'Your turn 1 \(double\) has no answer'): build(tmp_path/'out', root=root, progress=False)
+    with pytest.raises(InputError, match=r'Your turn 1: \(double\) has no answer'): build(tmp_path/'out', root=root, progress=False)
 
 @pytest.mark.parametrize('text', ['', 'no notebook', '{"cells": 3}', '[]'])
 def test_file_that_is_no_notebook_is_named(project, tmp_path, text):
@@ -169,7 +186,7 @@ def test_leak_is_found(name):
     l = lesson(name)
     for e in l.exercises:
         at = [i for i in l.section(e) if l.solution.nb['cells'][i]['cell_type']=='code']
-        source = next(s for i in at for s in [l.solution.nb['cells'][i]['source']] if f'def {e.name}' in s)
+        source = next(s for i in at for s in [l.solution.nb['cells'][i]['source']] if f'def {e.name}' in s or not e.name)
         for leak in (lambda c: c.update(source=c['source']+'\n'+source), lambda c: c.update(outputs=[dict(output_type='stream', text=source)])):
             nb = built_student(l)
             leak(nb['cells'][e.cell])
@@ -214,9 +231,9 @@ def test_teacher_page_has_everything(name):
     for e in l.exercises:
         card = next(c['source'] for c in nb['cells'] if c['source'].startswith(f'### For the teacher: {e.title}'))
         assert f'{"●"*e.dots}{"○"*(4-e.dots)} {e.minutes} minutes, {e.dots} point' in card and all(f'- {m}' in card for m in e.mistakes)
-        stub, answer = (next(i for i,c in enumerate(nb['cells']) if c['cell_type']=='code' and f'def {e.name}' in c['source'] and start(c)) for start in
-                        (lambda c: 'assert' not in c['source'], lambda c: c['id'] not in {x['id'] for x in l.page.nb['cells']}))
-        assert stub<answer<stub+9, 'the answer stands near its stub'
+        own = [x['id'] for x in l.page.nb['cells']]
+        answer = next(i for i,c in enumerate(nb['cells']) if c['cell_type']=='code' and c['id'] not in own and (not e.name or f'def {e.name}' in c['source']) and i>ids.index(own[e.end]))
+        assert answer<ids.index(own[e.end])+9, 'the answer stands near its stub'
 
 def test_answers_keep_their_outputs(project):
     nb = teacher_page(small(project()))
@@ -249,7 +266,7 @@ def points(l, e, space): # what the hidden test says of the function in `space`
     return e.dots
 
 def trains(l, e): return 'fit(' in judge_source(l, e)
-EXERCISES = [pytest.param(n, k, id=f'{n}-{e.name}', marks=[pytest.mark.slow] if trains(lesson(n), e) else []) for n in LESSONS for k,e in enumerate(lesson(n).exercises)]
+EXERCISES = [pytest.param(n, k, id=f'{n}-{e.name}', marks=[pytest.mark.slow] if trains(lesson(n), e) else []) for n in LESSONS for k,e in enumerate(lesson(n).exercises) if e.name]
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize('name,k', EXERCISES)
@@ -260,8 +277,8 @@ def test_judge_knows_the_answer_from_the_stub(name, k, monkeypatch):
     space = {'__name__': 'page'}
     run([s for _,s in l.answer(e)], space)
     assert points(l, e, space)==e.dots
-    at = next(j for j,(i,s) in enumerate(l.page.statements) if i==e.cell)
-    stub, space = l.page.statements[at][1], {'__name__': 'page'}
+    stub, space = l.stub(e), {'__name__': 'page'}
+    at = next(j for j,(_,s) in enumerate(l.page.statements) if s is stub)
     run([*(s for _,s in needed(l.page, uses(stub), at)), stub], space)
     assert points(l, e, space)==0 and points(l, e, {})==0
 
@@ -342,7 +359,7 @@ def marks(course, l, student): # function -> points
     with Gradebook(f'sqlite:///{course/"gradebook.db"}') as book:
         found = book.find_submission_notebook(l.page.path.stem, l.assignment, student)
         assert not found.needs_manual_grade
-        return {g.name.split('-')[-2]: g.score for g in found.grades}
+        return {g.name.removesuffix('-points').split('-')[-1]: g.score for g in found.grades}
 
 def graded(name, tmp_path, students): # student -> function -> points
     build(tmp_path/'out', [name], root=ROOT, progress=False)
@@ -357,8 +374,8 @@ def graded(name, tmp_path, students): # student -> function -> points
 @pytest.mark.page
 @pytest.mark.timeout(900)
 def test_nbgrader_grades(tmp_path):
-    found = lesson(ONE).exercises
-    full, wrong = {e.name: e.dots for e in found}, found[0].name
+    full = {e.name: e.dots for e in lesson(ONE).exercises}
+    wrong = next(iter(full))
     got = graded(ONE, tmp_path, dict(reference=dict.fromkeys(full, True), blank={}, wrong=dict.fromkeys(full, True) | {wrong: f'def {wrong}(*x): return x[0]'}))
     assert got==dict(reference=full, blank=dict.fromkeys(full, 0), wrong=full | {wrong: 0})
 
@@ -366,8 +383,8 @@ def test_nbgrader_grades(tmp_path):
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize('name', [n for n in LESSONS if n!=ONE])
 def test_nbgrader_grades_every_lesson(name, tmp_path):
-    full = {e.name: e.dots for e in lesson(name).exercises}
-    assert graded(name, tmp_path, dict(reference=dict.fromkeys(full, True), blank={}))==dict(reference=full, blank=dict.fromkeys(full, 0))
+    full = {e.name or str(e.number): e.dots if e.name else 0 for e in lesson(name).exercises}  # by hand: blank in both
+    assert graded(name, tmp_path, dict(reference={n: True for n,p in full.items() if p}, blank={}))==dict(reference=full, blank=dict.fromkeys(full, 0))
 
 # ---- files
 

@@ -31,9 +31,6 @@ class Page:
 
     def exports(self, i): return bool(re.search(r'(?m)^#\|\s*export', self.nb['cells'][i]['source']))
 
-    def function(self, name): # place among the statements, or None
-        return next((k for k,(_,s) in enumerate(self.statements) if isinstance(s, ast.FunctionDef) and s.name==name), None)
-
 def open_page(path)->Page: # notebook of format 4
     "Read a page; raises `InputError` where it's no notebook, or a cell is no Python"
     try:
@@ -52,9 +49,9 @@ class Exercise:
     title:str
     dots:int      # difficulty from 1 to 4, and points
     minutes:int
-    name:str      # of the reader's function
+    name:str|None # of the reader's function; None when it's judged by hand
     start:int     # cell with the heading
-    cell:int      # cell with the function
+    cell:int      # cell with the function, or the last one
     end:int       # cell with the hint
     check:ast.Call|None # None when it's open-ended
 
@@ -72,36 +69,55 @@ def _judged(call): # name of the function in check(f, ...) or check(wrapper(f), 
     while isinstance(first, ast.Call) and first.args: first = first.args[0]
     return first.id if isinstance(first, ast.Name) else ast.unparse(first)
 
-def _exercise(page, start):
-    cells, where = page.nb['cells'], f'{page.path}: exercise in cell {start}'
-    def fault(says): raise InputError(f'{where}: {says}; the rule is in nbs/tools/anatomy.ipynb')
+def _functions(page, cells): # name -> (cell, function), of those defined in these cells
+    return {s.name: (i, s) for i,s in page.statements if i in cells and isinstance(s, ast.FunctionDef)}
+
+def _section(page, number): # cells of a page of solutions under its `## N`
+    found, inside = [], False
+    for i,c in enumerate(page.nb['cells']):
+        if c['cell_type']=='markdown' and (m := re.match(r'## (\d*)', c['source'])): inside = m[1]==str(number)
+        if inside: found.append(i)
+    return found
+
+def _reader(page, inside, stubs): # name of the reader's function in an open-ended exercise, or None
+    calls = [n for i,s in page.statements if i in inside and not isinstance(s, ast.FunctionDef) for n in ast.walk(s) if isinstance(n, ast.Call)]
+    handed = {a.id for n in calls for a in n.args if isinstance(a, ast.Name) and a.id in stubs}
+    return handed.pop() if len(handed)==1 else next(iter(stubs), None)
+
+def _exercise(page, start, solution, there):
+    cells, where, rule = page.nb['cells'], f'{page.path}: exercise in cell {start}', 'the rule is in nbs/tools/anatomy.ipynb'
+    def fault(says): raise InputError(f'{where}: {says}')
     text = cells[start]['source']
-    heading = re.match(r'## Your turn (\d+): (.+)', text) or fault('its heading is not `## Your turn N: title`')
-    where = f'{page.path}: Your turn {heading[1]}'
-    load = re.match(r'\s*([●○]{4}) about (\d+) minutes', text[heading.end():]) or fault('no line like `●●○○ about 8 minutes` below the heading')
+    heading = re.match(r'## Your turn (\d+): (.+)', text) or fault(f'its heading is not `## Your turn N: title`; {rule}')
+    where, number = f'{page.path}: Your turn {heading[1]}', int(heading[1])
+    load = re.match(r'\s*([●○]{4}) about (\d+) minutes', text[heading.end():]) or fault(f'no line like `●●○○ about 8 minutes` below the heading; {rule}')
     end = next((i for i in range(start+1, len(cells)) if cells[i]['cell_type']=='markdown'), None)
-    if end is None or '**Hint**' not in cells[end]['source']: fault('no cell with `> **Hint**` after its code')
-    if f'solutions/{page.path.parent.name}/{page.path.name}' not in cells[end]['source']: fault('its last cell has no link to its solution')
-    inside = [(i, s) for i,s in page.statements if start<i<end]
-    checks = [c for _,s in inside if (c := _check(s))]
-    if len(checks)>1: fault(f'{len(checks)} checks, where one is wanted')
-    if not checks and 'open-ended' not in text: fault('no check(...), and the text does not say that it is open-ended')
-    first = {i: s for i,s in reversed(inside)}  # the statement that opens each cell
-    names = {s.name: i for i,s in sorted(first.items(), key=lambda x: x[0]) if isinstance(s, ast.FunctionDef)}
-    name = _judged(checks[0]) if checks else next(iter(names), None)
-    if name not in names: fault(f'no cell that starts with the function {name or "to be written"}')
-    return Exercise(int(heading[1]), heading[2].strip(), load[1].count('●'), int(load[2]), name, start, names[name], end, checks[0] if checks else None)
+    if end is None or '**Hint**' not in cells[end]['source']: fault(f'no cell with `> **Hint**` after its code; {rule}')
+    if not re.search(rf'solutions/(\S*/)?{re.escape(page.path.name)}', cells[end]['source']): fault(f'its last cell has no link to its solution; {rule}')
+    inside = range(start+1, end)
+    stubs, checks = _functions(page, inside), [c for i,s in page.statements if i in inside and (c := _check(s))]
+    if len(checks)>1: fault(f'{len(checks)} checks, where one is wanted; {rule}')
+    if not checks and 'open-ended' not in text: fault(f'no check(...), and the text does not say that it is open-ended; {rule}')
+    if checks and _judged(checks[0]) not in stubs: fault(f'no function {_judged(checks[0])} beside its check; {rule}')
+    name, section = _judged(checks[0]) if checks else _reader(page, inside, stubs), _section(solution, number) if solution else []
+    answer = _functions(solution, section).get(name) if section else None
+    if not section or name and (answer is None or ast.dump(answer[1])==ast.dump(stubs[name][1])):
+        fault(f'({name or "by hand"}) has no answer: write it under `## {number}: ...` in {there}')
+    cell = stubs[name][0] if name else next((i for i in reversed(inside) if cells[i]['cell_type']=='code'), None) or fault(f'no code; {rule}')
+    return Exercise(number, heading[2].strip(), load[1].count('●'), int(load[2]), name, start, cell, end, checks[0] if checks else None)
 
 def exercises(
-    page:Page, # a lesson
+    page:Page,          # a lesson
+    solution:Page|None, # its solutions
+    there:Path,         # where they are, or should be
 )->list: # of `Exercise`
-    "Find the exercises of a lesson; raises `InputError` where one doesn't keep to the anatomy"
+    "Find the exercises of a lesson; raises `InputError` where one doesn't keep to the anatomy, or has no answer"
     turns = [i for i,c in enumerate(page.nb['cells']) if c['cell_type']=='markdown' and re.search(r'(?m)^##+ Your turn', c['source'])]
-    found = [_exercise(page, i) for i in turns]
+    numbers = [int(m[1]) for i in turns if (m := re.match(r'## Your turn (\d+): ', page.nb['cells'][i]['source']))]
+    if len(numbers)==len(turns) and numbers!=list(range(1, len(turns)+1)): raise InputError(f'{page.path}: exercises {numbers}; count them from 1')
+    found = [_exercise(page, i, solution, there) for i in turns]
     if stray := [_judged(c) for i,s in page.statements if (c := _check(s)) and not any(e.start<i<e.end for e in found)]:
         raise InputError(f'{page.path}: check({stray[0]}, ...) stands outside of an exercise; give it a heading `## Your turn N: title`')
-    if len({e.name for e in found})<len(found) or [e.number for e in found]!=list(range(1, len(found)+1)):
-        raise InputError(f'{page.path}: exercises {[(e.number, e.name) for e in found]}; count them from 1, and give each function its own name')
     return found
 
 # %% ../nbs/tools/anatomy.ipynb #9309f384
@@ -162,28 +178,24 @@ class Lesson:
     @property
     def assignment(self): return self.name.replace('/', '-')
 
-    def section(self, exercise)->list: # cells of the solutions under its `## N`
-        cells, inside = self.solution.nb['cells'], False
-        found = []
-        for i,c in enumerate(cells):
-            if c['cell_type']=='markdown' and (m := re.match(r'## (\d*)', c['source'])): inside = m[1]==str(exercise.number)
-            if inside: found.append(i)
-        return found
+    def section(self, exercise)->list: return _section(self.solution, exercise.number) # cells of its answer
+
+    def stub(self, exercise)->ast.FunctionDef: return _functions(self.page, [exercise.cell])[exercise.name][1]
 
     def answer(self, exercise)->list: # (cell, statement): the function that answers, after what it rests on
-        k = self.solution.function(exercise.name)
-        return needed(self.solution, uses(self.solution.statements[k][1]), k) + [self.solution.statements[k]]
+        pair = _functions(self.solution, self.section(exercise))[exercise.name]
+        return needed(self.solution, uses(pair[1]), self.solution.statements.index(pair)) + [pair]
 
     def judge(self, exercise)->tuple: # statements, and conditions that hold for a right answer; the reader's function isn't among them
         "How an answer is judged: by the check of the lesson, or by what the solutions assert"
         if exercise.check:
-            page, tests, stub = self.page, [exercise.check], next(s for i,s in self.page.statements if i==exercise.cell)
+            page, tests, own = self.page, [exercise.check], self.stub(exercise)
             before = next(k for k,(i,s) in enumerate(page.statements) if exercise.start<i<exercise.end and _check(s))
         else:
-            page, stub, inside = self.solution, self.answer(exercise)[-1][1], self.section(exercise)
+            page, own, inside = self.solution, self.answer(exercise)[-1][1], self.section(exercise)
             tests = [s.test for i,s in page.statements if i in inside and isinstance(s, ast.Assert)]
             before = len(page.statements)
-        return needed(page, set().union(*map(uses, tests)) - {exercise.name}, before, stub), tests
+        return needed(page, set().union(*map(uses, tests)) - {exercise.name}, before, own), tests
 
 def open_lesson(
     path:Path, # below nbs/
@@ -192,14 +204,10 @@ def open_lesson(
     "Read a lesson with its solutions; raises `InputError` where an exercise has no answer"
     name = str(path.relative_to(nbs).with_suffix('')).replace(os.sep, '/')
     page, there = open_page(path), nbs/'solutions'/f'{name}.ipynb'
-    found = exercises(page)
-    solution = open_page(there) if found and there.exists() else None
-    lesson = Lesson(name, page, found, solution)
-    for e in found:
-        where = f'{path}: Your turn {e.number} ({e.name})'
-        k = solution.function(e.name) if solution else None
-        if k is None: raise InputError(f'{where} has no answer: write a function {e.name} in {there}')
-        if solution.statements[k][0] not in lesson.section(e): raise InputError(f'{where}: its answer does not stand under `## {e.number}: ...` in {there}; put it there')
-        rests, tests = lesson.judge(e)
-        if not any(e.name in uses(s) for s in [*tests, *(s for _,s in rests)]): raise InputError(f'{where}: no `assert` in {there} measures the answer; add one with the threshold')
+    solution = open_page(there) if there.exists() else None
+    lesson = Lesson(name, page, exercises(page, solution, there), solution)
+    for e in lesson.exercises:
+        rests, tests = lesson.judge(e) if e.name else ([], [])
+        measured = any(e.name in uses(s) for s in [*tests, *(s for _,s in rests)])
+        if e.name and not measured: raise InputError(f'{path}: Your turn {e.number} ({e.name}): no `assert` in {there} measures the answer; add one with the threshold')
     return lesson

@@ -103,8 +103,8 @@ def student_page(
 # %% ../nbs/tools/classroom.ipynb #d8bcf7eb
 def _card(e): # what a teacher should know before the answer
     watch = ['', 'What to watch for:', '', *(f'- {says}' for says in e.mistakes)] if e.mistakes else []
-    judge = 'judged by its check' if e.check else 'judged by a threshold: look at the code too, since a number can be had in more ways than one'
-    return '\n'.join([f'### For the teacher: {e.title}', '', f'{_difficulty(e)} {_load([e])}, {judge}.', *watch])
+    judge = 'by its check' if e.check else f'by {"a threshold" if e.name else "hand"}: look at the code too, since a number can be had in more ways than one'
+    return '\n'.join([f'### For the teacher: {e.title}', '', f'{_difficulty(e)} {_load([e])}, judged {judge}.', *watch])
 
 def teacher_page(
     lesson:Lesson,
@@ -165,20 +165,25 @@ def _lines(page, pairs): # the source of statements, whole lines
         found += [(i, n) for n in range(first, s.end_lineno+1) if (i, n) not in found]
     return '\n'.join(page.nb['cells'][i]['source'].split('\n')[n-1] for i,n in found)
 
-def _parts(lesson, e): # the exercise's cell as the reader's function and what comes after it
-    lines, stub = lesson.page.nb['cells'][e.cell]['source'].split('\n'), next(s for i,s in lesson.page.statements if i==e.cell)
-    return '\n'.join(lines[:stub.end_lineno]), '\n'.join(lines[stub.end_lineno:]).strip('\n')
+def _parts(lesson, e): # the exercise's cell: what comes before the reader's function, that, and what comes after
+    lines, stub = lesson.page.nb['cells'][e.cell]['source'].split('\n'), lesson.stub(e)
+    first = max([0, *(s.end_lineno for i,s in lesson.page.statements if i==e.cell and s.end_lineno<stub.lineno)])
+    return ['\n'.join(part).strip('\n') for part in (lines[:first], lines[first:stub.end_lineno], lines[stub.end_lineno:])]
 
-def _graded(lesson, e): # three cells in place of one
+def _graded(lesson, e): # the cells that take the place of one
     def cell(part, source, **grader):
-        key = f'{lesson.assignment}-{e.name}' + (f'-{part}' if part else '')
+        key = '-'.join(filter(None, [lesson.assignment, e.name or str(e.number), part]))
         grader = dict(schema_version=3, grade_id=key, grade=False, solution=False, locked=True, task=False) | grader
         return _cell('code', source, 'nbgrader', key, metadata=dict(nbgrader=grader))
-    stub, rest = _parts(lesson, e)
-    answer = f'{stub}\n\n### BEGIN SOLUTION\n{_lines(lesson.solution, lesson.answer(e))}\n### END SOLUTION'
-    about = f'# {_many(e.dots, "point")}: the judge of the cell above, made anew where the code of this page can not reach it'
-    return [cell('', answer, solution=True, locked=False), *([cell('check', rest)] if rest else []),
+    def answer(stub, lines): return f'{stub}\n\n### BEGIN SOLUTION\n{lines}\n### END SOLUTION'
+    if not e.name:
+        own = lesson.page.nb['cells'][e.cell]['source']
+        return [cell('', answer(own, f'# see teacher/{lesson.name}.ipynb'), solution=True, grade=True, locked=False, points=e.dots)]
+    before, stub, after = _parts(lesson, e)
+    about = f'# {_many(e.dots, "point")}: the judge of the function above, made anew where the code of this page can not reach it'
+    made = [cell('before', before), cell('', answer(stub, _lines(lesson.solution, lesson.answer(e))), solution=True, locked=False), cell('check', after),
             cell('points', f'{about}\n### BEGIN HIDDEN TESTS\n{judge_source(lesson, e)}\n### END HIDDEN TESTS', grade=True, points=e.dots)]
+    return [c for c in made if c['source']]
 
 def grader_page(
     lesson:Lesson, # with exercises
@@ -195,7 +200,7 @@ os.environ['PYTHONSAFEPATH'] = '1'  # a file that was handed in can't stand in f
 c = get_config()
 c.CourseDirectory.course_id = 'v2v'
 c.CourseDirectory.root = os.path.dirname(os.path.abspath(__file__))
-c.ClearSolutions.code_stub = {'python': '# write your answer into the function above'}
+c.ClearSolutions.code_stub = {'python': '# your answer goes above'}
 c.Execute.timeout = 600  # seconds for one cell
 '''
 
