@@ -81,6 +81,10 @@ def test_entry_of_a_class_holds_its_public_methods():
     assert '{py:class} Box(size' in text and '{py:method} grow(by: int=1)' in text and '{py:property} area\n' in text and '{py:method} _hide' not in text
     assert text.count('Built in')==1 and 'pixels on each side' in text and '@dataclass\nclass Box' in text
 
+def test_a_default_may_hold_backticks():
+    source = 'def f(a=say("`x`")): pass'
+    assert _entry('f', ast.parse(source).body[0], source, {}).startswith("~~~~~~~{py:function} f(a=say('`x`'))\n")
+
 def test_kinds():
     assert [_kind(n, False) for n in NODES.values()]==['class', 'class', 'function', 'function', 'function', 'data', 'data']
     assert '```python\nLIMIT = 3\n```' in _entry('LIMIT', NODES['LIMIT'], SOURCE, {})
@@ -107,6 +111,6 @@ def test_sections(tmp_path):
 def test_every_public_name_is_described(module):
     text, tree = reference_page(module, ROOT), ast.parse(module.read_text())
     listed = next(ast.literal_eval(n.value) for n in tree.body if isinstance(n, ast.Assign) and ast.unparse(n.targets[0])=='__all__')
-    missing = [n for n in listed if not re.search(r'(?m)^`{7}\{py:(class|function|data)\} '+n+r'\b', text)]
+    missing = [n for n in listed if not re.search(r'(?m)^~{7}\{py:(class|function|data)\} '+n+r'\b', text)]
     assert not missing, f'{dotted(module, ROOT)}: {missing}'
     assert len(re.findall('(?m)^Built in', text))==len(listed)

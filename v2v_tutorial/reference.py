@@ -168,7 +168,7 @@ def _entry(name, node, source, names, built='', inside=False):
         link_names(_plain(says.get((init or node).lineno, '')), names), docment_table(node, says, names), built]
     if not inside: parts.append(_source(_lines(node, source), open_=kind=='data'))
     if kind=='class': parts += [_entry(n.name, n, source, names, inside=True) for n in node.body if isinstance(n, ast.FunctionDef) and n.name[0]!='_']
-    call, fence = _call(node) if kind in ('class', 'function', 'method') else '', '`'*(5 if inside else 7)
+    call, fence = _call(node) if kind in ('class', 'function', 'method') else '', '~'*(5 if inside else 7)  # a line that opens with backticks may hold no others, and a default may
     return f'{fence}{{py:{kind}}} {name}{call}\n\n' + '\n\n'.join(filter(None, parts)) + f'\n{fence}'
 
 def reference_page(
