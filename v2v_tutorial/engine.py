@@ -156,14 +156,14 @@ def fingerprint(clip:Clip)->str: # 16 hex digits that change when any training f
 
 class Run:
     "All that changes while training, and how it goes to disk and back"
-    def __init__(self, system, config):
+    def __init__(self, system, config, watch=True): # watch=False lets an ill run go on
         self.system, self.config, self.step = system, config, 0
         self.average = deepcopy(system.generator).requires_grad_(False).eval()
         rates = [config.lr] + [config.critic_lr]*8
         self.optimisers = {name: torch.optim.Adam(params, r, betas=(.5,.99)) for (name,params),r in zip(system.players().items(), rates)}
         self.heights = {name: o.param_groups[0]['lr'] for name,o in self.optimisers.items()}
         self.rng = torch.Generator().manual_seed(config.seed)
-        self.health, self.gradients = Health(system), {}
+        self.health, self.gradients = Health(system, watch), {}
 
     def tensors(self)->dict:
         out = {f'system.{k}': v for k,v in self.system.state_dict().items()}
@@ -266,6 +266,7 @@ def fit(
     config:TrainConfig=TrainConfig(),
     progress:bool=True,    # show a bar
     title:str='train',     # of the bar
+    watch:bool=True,       # stop a run that is ill; a number that is lost stops it in any case
 )->nn.Module: # the averaged generator, ready to use
     "Train, or go on training, or just load; bit-identical on a CPU however often it was interrupted"
     device = pick_device(config.device)
@@ -275,7 +276,7 @@ def fit(
     system.to(device)
     with _explained(out): Health.check_clip(clip)
     system.begin(clip)
-    run = Run(system, config)
+    run = Run(system, config, watch)
     run.health.begin(clip)
     if found: run.restore(found[0], found[1]['step'])
     if run.step>=config.steps: return run.average
