@@ -419,6 +419,17 @@ def test_a_weight_that_is_no_number_is_never_saved(tmp_path):
     with pytest.raises(TrainingStopped, match='no longer a number at step 8'): train(tmp_path, system)
     assert load_checkpoint(tmp_path)[1]['step']==4 and all(v.isfinite().all() for v in state(tmp_path).values())
 
+def test_a_memory_that_is_no_number_is_never_saved(tmp_path):
+    "Nothing in the step itself tells: it's the next one that would read it"
+    system = toy()
+    push = system.advance
+    def spoiled(b, made):
+        push(b, made)
+        if system.drawn==8: system.memory = system.memory/0
+    system.advance = spoiled
+    with pytest.raises(TrainingStopped, match='system.memory is no longer a number at step 8'): train(tmp_path, system)
+    assert load_checkpoint(tmp_path)[1]['step']==4 and all(v.isfinite().all() for v in state(tmp_path).values())
+
 def test_bf16_computes_in_bf16_and_keeps_weights_in_fp32(tmp_path):
     system, kinds = toy(), []
     system.generator[0].register_forward_hook(lambda m,i,o: kinds.append(o.dtype))

@@ -123,6 +123,22 @@ ANSWERS = {
     ('04_vid2vid/02_training', 'two_steps'): (
         [lambda w,f: w*f.sum(), lambda w,f: torch.autograd.grad((v*(v*f).detach()).sum(), v)[0] if (v := w.clone().requires_grad_()) is not None else None],
         [lambda w,f: (w*f).sum()+w, lambda w,f: w*w*f.sum(), lambda w,f: (w*f).mean(), lambda w,f: (w*f).detach(), lambda w,f: (w*f).abs().sum()]),
+    ('07_gpu/02_health', 'excess'): (
+        [lambda m,r: (m.abs()>.98).float().mean() - (r.abs()>.98).float().mean(), lambda m,r: ((m>.98)|(m<-.98)).sum()/m.numel() - ((r>.98)|(r<-.98)).sum()/r.numel(),
+         lambda m,r: torch.stack([x.abs().gt(.98).float().mean() for x in (m,r)]).diff().neg()[0]],
+        [lambda m,r: (m.abs()>.5).float().mean() - (r.abs()>.5).float().mean(), lambda m,r: ((m.abs()>.98) & (r.abs()<=.98)).float().mean(),
+         lambda m,r: ((m.abs()>.98).float().mean() - (r.abs()>.98).float().mean()).clamp_min(.01), lambda m,r: m.mean() - r.mean(),
+         lambda m,r: (m.abs()>=1).float().mean() - (r.abs()>=1).float().mean()]),
+    ('07_gpu/02_health', 'streak'): (
+        [lambda f: torch.tensor([*accumulate(f.tolist(), lambda c,x: (c+1)*x, initial=0)][1:]),
+         lambda f: torch.arange(1, len(f)+1) - torch.where(f, 0, torch.arange(1, len(f)+1)).cummax(0).values],
+        [lambda f: f.flip(0).long().cumsum(0), lambda f: torch.tensor([*accumulate(f.tolist(), lambda c,x: (c+1)*x, initial=0)][:-1]),
+         lambda f: torch.tensor([*accumulate(f.tolist(), lambda c,x: min((c+1)*x, 2), initial=0)][1:]), lambda f: f.long().cummax(0).values,
+         lambda f: torch.tensor([*accumulate(f.tolist(), lambda c,x: (c+1)*x, initial=1)][1:])]),
+    ('07_gpu/02_health', 'rms'): (
+        [lambda x: x.float().square().mean().sqrt(), lambda x: ((x/256).square().mean().sqrt()*256).float(), lambda x: x.float().norm()/x.numel()**.5],
+        [lambda x: x.square().mean().sqrt().float(), lambda x: x.float().std(), lambda x: x.float().max(), lambda x: x.float().square().mean().sqrt()+1,
+         lambda x: (x.float()/256).square().mean().sqrt()]),
 }
 
 # ---- the page's own check

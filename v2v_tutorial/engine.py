@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['SYSTEMS', 'setting', 'check_settings', 'TrainConfig', 'pick_device', 'rate', 'save_checkpoint', 'load_checkpoint',
-           'fingerprint', 'Run', 'TrainingStopped', 'read_log', 'fit', 'load_run']
+           'fingerprint', 'Run', 'read_log', 'fit', 'load_run']
 
 # %% ../nbs/07_gpu/01_engine.ipynb #9bfb625a
 import hashlib
@@ -25,6 +25,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from .clips.clip import Clip, InputError
+from .health import Health, TrainingStopped, gradient_norm
 
 # %% ../nbs/07_gpu/01_engine.ipynb #abf60df3
 def setting(default, says:str, low=None, high=None, among=None): # a dataclass field that knows its meaning and range
@@ -89,8 +90,10 @@ def _seal(path, notes)->str: # 64 hex digits that change with any tensor and wit
     digest.update(json.dumps(json.loads(json.dumps(notes)), sort_keys=True).encode())
     return digest.hexdigest()
 
+def _step(path): return int(path.name[5:])
+
 def _checkpoints(home): # oldest first; by number, since names stop sorting at step 1000000
-    return sorted((p for p in home.glob('step-*') if p.name[5:].isdecimal()), key=lambda p: int(p.name[5:]))
+    return sorted((p for p in home.glob('step-*') if p.name[5:].isdecimal()), key=_step)
 
 def _sync(path): # push a file or folder to the disk
     handle = os.open(path, os.O_RDONLY)
@@ -103,7 +106,8 @@ def save_checkpoint(
     step:int,       # steps done
     tensors:dict,   # name -> tensor
     notes:dict,     # anything JSON can hold: settings, fingerprint
-    keep:int=2,     # older ones are deleted
+    keep:int=2,     # older ones are deleted, ...
+    sound:int|None=None, # ... but for the newest up to this step
 )->Path:
     "Write a checkpoint whole or not at all"
     home = Path(folder)/'checkpoints'
@@ -119,7 +123,10 @@ def save_checkpoint(
     shutil.rmtree(final, ignore_errors=True)
     os.replace(part, final)
     _sync(home)
-    for old in _checkpoints(home)[:-keep]: shutil.rmtree(old)
+    paths = _checkpoints(home)
+    spared = paths[-keep:] + [p for p in paths if sound is not None and _step(p)<=sound][-1:]
+    for old in paths:
+        if old not in spared: shutil.rmtree(old)
     return final
 
 def load_checkpoint(
@@ -149,19 +156,20 @@ def fingerprint(clip:Clip)->str: # 16 hex digits that change when any training f
 
 class Run:
     "All that changes while training, and how it goes to disk and back"
-    def __init__(self, system, config):
+    def __init__(self, system, config, watch=True): # watch=False lets an ill run go on
         self.system, self.config, self.step = system, config, 0
         self.average = deepcopy(system.generator).requires_grad_(False).eval()
         rates = [config.lr] + [config.critic_lr]*8
         self.optimisers = {name: torch.optim.Adam(params, r, betas=(.5,.99)) for (name,params),r in zip(system.players().items(), rates)}
         self.heights = {name: o.param_groups[0]['lr'] for name,o in self.optimisers.items()}
         self.rng = torch.Generator().manual_seed(config.seed)
+        self.health, self.gradients = Health(system, watch), {}
 
     def tensors(self)->dict:
         out = {f'system.{k}': v for k,v in self.system.state_dict().items()}
         out |= {f'average.{k}': v for k,v in self.average.state_dict().items()}
         for name,o in self.optimisers.items(): out |= _flat_optimiser(name, o)
-        return out | {'rng': self.rng.get_state()}
+        return out | {'rng': self.rng.get_state()} | {f'health.{k}': v for k,v in self.health.tensors().items()}
 
     def restore(self, tensors, step):
         part = lambda start: {k[len(start):]: v for k,v in tensors.items() if k.startswith(start)}
@@ -170,13 +178,15 @@ class Run:
         for name,o in self.optimisers.items(): _fill_optimiser(name, o, tensors)
         self.rng.set_state(tensors['rng'])
         self.step = step
+        self.health.restore(part('health.'), step)
 
-    def _descend(self, name, loss):
-        if not loss.isfinite(): raise TrainingStopped(f'the loss of the {name} is {loss.item()} at step {self.step+1}')  # before it spoils a weight
+    def _descend(self, name, loss, batch, autocast):
+        self.health.check_loss(name, loss, batch, autocast)  # before it spoils a weight
         optimiser = self.optimisers[name]
         for group in optimiser.param_groups: group['lr'] = self.heights[name]*rate(self.step, self.config)
         optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        with self.health.backward(name): loss.backward()
+        self.gradients[name] = gradient_norm(self.system.players()[name])
         optimiser.step()
 
     @torch.no_grad()
@@ -185,24 +195,29 @@ class Run:
         for slow,fast in zip(self.average.parameters(), self.system.generator.parameters()): slow.lerp_(fast, 1-keep)
 
     def advance(self, autocast)->dict: # -> the terms of the losses as numbers
-        "One optimiser step for every player"
+        "One optimiser step for every player, and a look at how the run is"
         batch = self.system.draw(self.rng)
+        self.health.check_batch(batch, self.step+1)
         names = list(self.optimisers)
         with autocast: loss, terms, made = self.system.generator_loss(batch)
-        self._descend(names[0], loss)
+        self._descend(names[0], loss, batch, autocast)
+        signs = dict(loss=loss)
         if len(names)>1:
-            with autocast: loss, more = self.system.critic_loss(batch, made)
-            self._descend(names[1], loss)
+            with autocast: signs['critic_loss'], more = self.system.critic_loss(batch, made)
+            with self.health.apart(): self._descend(names[1], signs['critic_loss'], batch, autocast)
             terms |= more
         self.system.advance(batch, made)
         self._follow()
         self.step += 1
-        return {k: float(v.detach()) for k,v in terms.items()}
+        return self._look(terms, signs, batch, made, autocast)
+
+    def _look(self, terms, signs, batch, made, autocast): # all numbers in one trip from the device
+        signs = signs | self.health.vital_signs(made, batch) | {'generator_gradient': self.gradients[next(iter(self.optimisers))]}
+        values = torch.stack([v.detach().float() for v in (*terms.values(), *signs.values())]).tolist()
+        self.health.see(dict(zip(signs, values[len(terms):])), batch, autocast)
+        return dict(zip(terms, values))
 
 # %% ../nbs/07_gpu/01_engine.ipynb #f2de7aac
-class TrainingStopped(RuntimeError):
-    "A run that can't go on; its last checkpoint is kept"
-
 def _check_same(folder, old, new):
     for part in new:
         for key in new[part] if isinstance(new[part], dict) else ['']:
@@ -222,16 +237,27 @@ def read_log(folder)->list: # one dict a step
 def _save(out, run, notes, log):
     tensors = run.tensors()
     for name,value in tensors.items():
-        if not value.isfinite().all(): raise TrainingStopped(f'{name} is no longer a number at step {run.step}')
+        if not value.isfinite().all(): run.health.stop('arithmetic', f'{name} is no longer a number', min(run.health.sound, run.step-1))
     log.flush()
     os.fsync(log.fileno())
-    save_checkpoint(out, run.step, tensors, notes)
+    save_checkpoint(out, run.step, tensors, notes, sound=run.health.sound)
+
+def _set_aside(out, since): # rename checkpoints that were saved when the run was already ill -> step of the newest that's left, or None
+    kept = None
+    for path in _checkpoints(Path(out)/'checkpoints'):
+        if _step(path)<=since: kept = _step(path); continue
+        ill = path.with_name(f'ill-{path.name[5:]}')
+        shutil.rmtree(ill, ignore_errors=True)
+        os.replace(path, ill)
+    return kept
 
 @contextmanager
-def _explained(out, config):
+def _explained(out):
     try: yield
-    except TrainingStopped as why:
-        raise TrainingStopped(f'{out}: {why}; its last checkpoint is kept. Look for broken frames in the clip, or train with a lower lr than {config.lr:g} in another folder') from None
+    except TrainingStopped as stopped:
+        kept = _set_aside(out, stopped.diagnosis.since)
+        left = f'its last checkpoint is kept, of step {kept}' if kept is not None else 'it left no checkpoint, and the folder can be used again'
+        raise TrainingStopped(stopped.diagnosis, f'{out}: {stopped}; {left}') from None
 
 def fit(
     system,                # a module with the six methods above, and a `config` dataclass
@@ -240,6 +266,7 @@ def fit(
     config:TrainConfig=TrainConfig(),
     progress:bool=True,    # show a bar
     title:str='train',     # of the bar
+    watch:bool=True,       # stop a run that is ill; a number that is lost stops it in any case
 )->nn.Module: # the averaged generator, ready to use
     "Train, or go on training, or just load; bit-identical on a CPU however often it was interrupted"
     device = pick_device(config.device)
@@ -247,15 +274,17 @@ def fit(
     found = load_checkpoint(out)
     if found: _check_same(out, found[1], notes)
     system.to(device)
+    with _explained(out): Health.check_clip(clip)
     system.begin(clip)
-    run = Run(system, config)
+    run = Run(system, config, watch)
+    run.health.begin(clip)
     if found: run.restore(found[0], found[1]['step'])
     if run.step>=config.steps: return run.average
     Path(out).mkdir(parents=True, exist_ok=True)
     log = _log(out, run.step)
     autocast = torch.autocast(device.type, torch.bfloat16) if config.precision=='bf16' else nullcontext()
     calm = .3 if sys.stderr.isatty() else 20  # seconds between lines: a file or a notebook shouldn't fill up
-    with log, tqdm(total=config.steps, initial=run.step, desc=title, disable=not progress, mininterval=calm, dynamic_ncols=True) as bar, _explained(out, config):
+    with log, tqdm(total=config.steps, initial=run.step, desc=title, disable=not progress, mininterval=calm, dynamic_ncols=True) as bar, _explained(out):
         while run.step<config.steps:
             terms = run.advance(autocast)
             log.write(json.dumps(dict(step=run.step, **{k: round(v, 5) for k,v in terms.items()}))+'\n')

@@ -139,7 +139,7 @@ class SequentialSystem(nn.Module):
     def generator_loss(self, b:dict)->tuple: # batch -> loss, its terms, the frames made
         "Make the next frame of every stream, and judge it"
         c, (real, real_past) = self.config, self._real(b)
-        step = self.generator.step(b['labels'], b['past'] + b['noise'], self.plate, self.hints[b['t']-1])
+        step = b['step'] = self.generator.step(b['labels'], b['past'] + b['noise'], self.plate, self.hints[b['t']-1])
         made = step.fake if not c.flow else b['alone']*step.raw + (1-b['alone'])*step.fake
         terms = dict(pixels=F.l1_loss(made, real))
         loss = c.pixels*terms['pixels']
@@ -153,8 +153,10 @@ class SequentialSystem(nn.Module):
         if c.critic:
             b['wanted'] = self._judged(real, real_past, b)  # with its graph: the critics' own step uses it too
             self._learn(False)
+            b['caught'] = []
             for seen, want in zip(self._judged(made, b['past'], b), b['wanted']):
-                loss = loss + c.critic*lsgan_generator(seen[-1]) + c.matching*feature_matching(seen, want)
+                b['caught'].append(lsgan_generator(seen[-1]))
+                loss = loss + c.critic*b['caught'][-1] + c.matching*feature_matching(seen, want)
             self._learn(True)
         return loss, terms, made
 
@@ -171,6 +173,12 @@ class SequentialSystem(nn.Module):
         "What was made is the past of the next step"
         self.streams.push(made)
         self.steps += 1
+
+    def vitals(self, b:dict, made:Tensor)->dict:
+        "What the health monitor may look at"
+        caught = sum(b['caught']) if self.config.critic else None
+        judged = {} if caught is None else dict(adversarial=caught/len(b['caught']), pull=self.config.critic*caught)
+        return dict(real=self.real[b['t']], step=b['step'], blended=b['alone'][:,0,0,0]==0, **judged)
 
     def film(self, labels:Tensor, history:Tensor, start:int=0): # (T,C,H,W), (2,3,H,W) -> an iterator of `Step`s
         "Make a film from labels"
