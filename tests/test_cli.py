@@ -156,6 +156,22 @@ def test_a_value_out_of_range_is_named(v2v, place, made, tmp_path, what):
     one_line(v2v(command, made/'clip' if command=='train' else place/'good.mp4', '--out', tmp_path/'out', *words), says)
     assert not content(tmp_path)
 
+@pytest.mark.parametrize('words,says', [(['--recipe','soup'],"recipe='soup': no such recipe"), (['clip','--recipe','quickstart'],'--recipe fixes clip'),
+                                        (['--recipe','quickstart','--no-flow'],'--recipe fixes'), (['--recipe','quickstart','--steps','0'],'steps=0'), ([],'CLIP is missing')])
+def test_a_recipe_that_will_not_do_is_named(v2v, tmp_path, words, says):
+    one_line(v2v('train', *words, '--out', tmp_path/'out'), says)
+    assert not content(tmp_path)
+
+def test_a_recipe_is_trained_by_one_command(v2v, tmp_path, monkeypatch):
+    "With the recipe's own settings, and the number of steps for a trial"
+    import v2v_tutorial.recipes as recipes
+    asked = []
+    monkeypatch.setattr(recipes, 'train_recipe', lambda *args: asked.append(args) or tmp_path/'out'/'shipped')
+    for words,steps in (([], recipes.RECIPES['quickstart'].train.steps), (['--steps', 7], 7)):
+        code, out, _ = v2v('train', '--recipe', 'quickstart', '--out', tmp_path/'out', *words)
+        name, folder, train = asked[-1]
+        assert code==0 and (name, folder, train.steps, train.seed)==('quickstart', tmp_path/'out', steps, 0) and str(tmp_path/'out'/'shipped') in out
+
 @pytest.mark.parametrize('command', ['train','demo'])
 def test_a_device_that_is_not_there_is_named(v2v, place, tmp_path, monkeypatch, command):
     monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)

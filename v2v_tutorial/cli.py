@@ -10,6 +10,7 @@ __all__ = ['app', 'Out', 'Kind', 'Frames', 'Side', 'Steps', 'Seed', 'Device', 'P
 import os
 import platform
 import sys
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
@@ -34,6 +35,12 @@ def _settings(steps, seed, device, precision):
     from v2v_tutorial.engine import TrainConfig
     return TrainConfig(steps=steps, seed=seed, device=device, precision=precision)
 
+def _train_recipe(name, out, steps, device): # a recipe fixes all that decides the result; another number of steps is for trials
+    from v2v_tutorial.recipes import find_recipe, train_recipe
+    train = replace(find_recipe(name).train, device=device, **({} if steps is None else dict(steps=steps)))
+    folder = train_recipe(name, out, train)
+    print(f'{folder}: weights, card and contact sheet; `load_shipped` takes them from there, and from data_samples/weights')
+
 @app.command()
 def prepare(video:Annotated[Path, typer.Argument(help='A video file')], out:Out=Path('runs/clip'), labels:Kind='edges', frames:Frames=240, max_side:Side=176):
     "Read a video, find its labels, and write a clip that `train` takes."
@@ -43,13 +50,20 @@ def prepare(video:Annotated[Path, typer.Argument(help='A video file')], out:Out=
 
 @app.command()
 def train(
-    clip:Annotated[Path, typer.Argument(help='A folder made by prepare, or a video file')],
-    out:Out=Path('runs/model'),
+    clip:Annotated[Optional[Path], typer.Argument(help='A folder made by prepare, or a video file')]=None,
+    out:Annotated[Optional[Path], typer.Option(help='Folder for the results  [default: runs/model, or runs/RECIPE]')]=None,
     flow:Annotated[bool, typer.Option(help='Warp the past, or paint every pixel')]=True,
-    steps:Steps=1000, seed:Seed=0, device:Device='auto', precision:Precision='fp32',
+    steps:Annotated[Optional[int], typer.Option(help='Optimiser steps of the whole run  [default: 1000, or what the recipe says]')]=None,
+    seed:Seed=0, device:Device='auto', precision:Precision='fp32',
+    recipe:Annotated[Optional[str], typer.Option(help='Make a shipped model by its recipe, instead of training on a clip')]=None,
 ):
     "Train the sequential system; the same command again goes on where it stopped."
     from v2v_tutorial.pipeline import load_clip, read_source, train_clip
+    if recipe:
+        if clip or (flow, seed, precision)!=(True, 0, 'fp32'): raise typer.BadParameter('--recipe fixes clip, flow, seed and precision; leave those out.')
+        return _train_recipe(recipe, out or Path('runs')/recipe, steps, device)
+    if clip is None: raise typer.BadParameter('CLIP is missing: name a folder made by prepare, or a video file; or give --recipe.')
+    out, steps = out or Path('runs/model'), 1000 if steps is None else steps
     found = load_clip(clip) if clip.is_dir() else read_source(clip)
     print(f'{train_clip(*found, out, _settings(steps, seed, device, precision), flow=flow)}: trained; next: v2v synthesize {out} --out {out}')
 
