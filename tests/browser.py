@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np, psutil
 
 ROOT = Path(__file__).resolve().parents[1]
-LIFE_S,START_S,WAIT_MS,PAGE_MS = 1800,120,30_000,180_000  # a server's life and start, an event, a whole page
+LIFE_S,START_S,WAIT_MS,PAGE_MS = 1800,240,30_000,180_000  # a server's life and start, an event, a whole page
 
 # ---- the guard
 
@@ -39,7 +39,8 @@ class Server:
 
     def close(self):
         self.process.stdin.close()
-        self.process.wait(30)
+        try: self.process.wait(30)
+        except subprocess.TimeoutExpired: end(psutil.Process(self.process.pid))  # a guard that gets no processor time
 
 def free_port():
     with socket.create_server(('127.0.0.1', 0)) as s: return s.getsockname()[1]
@@ -114,7 +115,8 @@ def start_app(folder):
 
 ARGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update',
         '--disable-sync', '--autoplay-policy=no-user-gesture-required', '--disable-background-timer-throttling', '--disable-renderer-backgrounding',
-        '--disable-backgrounding-occluded-windows', '--force-color-profile=srgb', '--disable-dev-shm-usage']
+        '--disable-backgrounding-occluded-windows', '--force-color-profile=srgb', '--disable-dev-shm-usage',
+        '--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1']  # it knows no other machine
 
 def start_chromium(folder, path):
     port = free_port()

@@ -1,7 +1,7 @@
 "A reader with a browser: the demos in JupyterLab and as web apps, by pointer and by keyboard, right in every pixel"
 import base64, html, re, subprocess
 import pytest, standin
-from browser import PAGE_MS, Demo, drive
+from browser import Demo, drive
 from conftest import ROOT
 from v2v_tutorial import demos
 from v2v_tutorial.pages import code_cells, read_page, write_page
@@ -79,7 +79,7 @@ def test_quickstart_without_widget_libraries(lab, notebook):
     assert panel.get_by_alt_text(alt).count()==2  # in place of the demo, and below it
 
 def test_quickstart_as_app(app, tab):
-    tab.goto(f'{app.url}/voila/render/00_quickstart.ipynb', timeout=PAGE_MS)
+    tab.goto(f'{app.url}/voila/render/00_quickstart.ipynb', wait_until='commit')
     drive(Demo(tab), demos.quickstart_frame)
     shown = tab.locator('body').inner_text()
     assert 'Quickstart' in shown and not [s for s in sources(ROOT/'nbs'/'00_quickstart.ipynb') if s in shown]
@@ -88,7 +88,7 @@ APPS = sorted(p.name for p in (ROOT/'nbs'/'08_apps').glob('*.ipynb'))
 
 @pytest.mark.parametrize('page', APPS)
 def test_other_apps(app, tab, page):
-    tab.goto(f'{app.url}/voila/render/{page}', timeout=PAGE_MS)
+    tab.goto(f'{app.url}/voila/render/{page}', wait_until='commit')
     Demo(tab).listen()
     shown = tab.locator('body').inner_text()
     assert 'Traceback' not in shown and not [s for s in sources(ROOT/'nbs'/'08_apps'/page) if s in shown]
