@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np, psutil
 
 ROOT = Path(__file__).resolve().parents[1]
-LIFE_S,START_S,WAIT_MS = 1800,90,30_000
+LIFE_S,START_S,WAIT_MS,PAGE_MS = 1800,240,30_000,180_000  # a server's life and start, an event, a whole page
 
 # ---- the guard
 
@@ -39,7 +39,8 @@ class Server:
 
     def close(self):
         self.process.stdin.close()
-        self.process.wait(30)
+        try: self.process.wait(30)
+        except subprocess.TimeoutExpired: end(psutil.Process(self.process.pid))  # a guard that gets no processor time
 
 def free_port():
     with socket.create_server(('127.0.0.1', 0)) as s: return s.getsockname()[1]
@@ -114,7 +115,8 @@ def start_app(folder):
 
 ARGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update',
         '--disable-sync', '--autoplay-policy=no-user-gesture-required', '--disable-background-timer-throttling', '--disable-renderer-backgrounding',
-        '--disable-backgrounding-occluded-windows', '--force-color-profile=srgb', '--disable-dev-shm-usage']
+        '--disable-backgrounding-occluded-windows', '--force-color-profile=srgb', '--disable-dev-shm-usage',
+        '--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1']  # it knows no other machine
 
 def start_chromium(folder, path):
     port = free_port()
@@ -138,15 +140,15 @@ class Lab:
     "JupyterLab in one tab; notebooks are opened and closed in it"
     def __init__(self, server, tab):
         self.server,self.tab = server,tab
-        tab.goto(f'{server.url}/lab?reset')
-        tab.wait_for_function('() => window.jupyterapp')
+        tab.goto(f'{server.url}/lab?reset', timeout=PAGE_MS)
+        tab.wait_for_function('() => window.jupyterapp', timeout=PAGE_MS)
         tab.evaluate('() => window.jupyterapp.restored')
 
     def run(self, path, kernel='python3'):
         "Open a notebook and run all of it; its panel"
         options = dict(path=str(path), factory='Notebook', kernel=dict(name=kernel))
         self.tab.evaluate("o => window.jupyterapp.commands.execute('docmanager:open', o)", options)
-        self.tab.wait_for_function(IDLE)
+        self.tab.wait_for_function(IDLE, timeout=PAGE_MS)
         self.tab.evaluate("() => window.jupyterapp.commands.execute('notebook:run-all-cells')")
         return self.tab.locator('.jp-NotebookPanel').last
 
@@ -189,8 +191,8 @@ class Demo:
     def __init__(self, tab, within=None):
         self.tab,scope = tab,within or tab.locator('body')
         self.canvas,self.error = scope.locator('canvas.v2v-canvas'),scope.locator('.v2v-error')
-        self.canvas.wait_for()
-        tab.wait_for_function('() => +document.querySelector("canvas.v2v-canvas").dataset.drawn > 0')
+        self.canvas.wait_for(timeout=PAGE_MS)
+        tab.wait_for_function('() => +document.querySelector("canvas.v2v-canvas").dataset.drawn > 0', timeout=PAGE_MS)
         self.canvas.scroll_into_view_if_needed()
 
     def shot(self): # state, frames drawn, picture (H,W,3) uint8

@@ -1,4 +1,4 @@
-"A demo that is small and known, and wrong in one way on purpose: the code of a page that tests make"
+"A demo that is small and known, and on demand wrong in one way: what the reader of tests/browser.py is tried on"
 import json
 import numpy as np
 
@@ -16,7 +16,6 @@ JS = '''
 function render({model, el}) {
   const canvas = Object.assign(document.createElement('canvas'), {className: 'v2v-canvas', tabIndex: 0, width: 96, height: 72})
   const error = Object.assign(document.createElement('p'), {className: 'v2v-error', hidden: true})
-  canvas.dataset.lmSuppressShortcuts = 'true'
   canvas.style.width = '288px'
   canvas.dataset.drawn = 0
   el.append(canvas, error)
@@ -57,13 +56,3 @@ def answer(state):
     return dict(state=state), [np.dstack([picture, np.full_like(picture[...,:1], 255)]).tobytes()]
 
 def script(): return JS.replace('FAULT', repr(FAULT)).replace('START', json.dumps(START))
-
-def demo():
-    import anywidget
-    class Demo(anywidget.AnyWidget): _esm = script()
-    def on_move(widget, state, _):
-        try: widget.send(*answer(state))
-        except Exception as error: widget.send(dict(error=f'{type(error).__name__}: {error}'))
-    widget = Demo()
-    widget.on_msg(on_move)
-    return widget

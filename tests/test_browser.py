@@ -1,13 +1,12 @@
 "A reader with a browser: the demos in JupyterLab and as web apps, by pointer and by keyboard, right in every pixel"
-import base64, contextlib, re
-from pathlib import Path
-import pytest
-import standin
+import base64, html, re, subprocess
+import pytest, standin
 from browser import Demo, drive
 from conftest import ROOT
-from v2v_tutorial.pages import write_page
+from v2v_tutorial import demos
+from v2v_tutorial.pages import code_cells, read_page, write_page
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 
 # ---- the helpers notice what is wrong: a stand-in demo in a bare page, answered by this very process
 
@@ -52,41 +51,72 @@ def test_reader_notices_what_the_page_does_wrong(stand_in, old, new, says):
     demo = stand_in(js=lambda js: js.replace(old, new))
     with pytest.raises(AssertionError, match=says): drive(demo, standin.frame)
 
-# ---- the real demo
+# ---- the real pages
 
-def standin_page(path):
-    "A page with the stand-in demo"
-    write_page(path, '# Stand-in', Path(standin.__file__).read_text(), 'demo()')
-    return path
+def sources(page): # first lines of the code of a page
+    return [c['source'].splitlines()[0] for c in code_cells(read_page(page)) if c['source']]
 
 @pytest.fixture
 def notebook(lab):
-    "Runs a page in JupyterLab and gives its panel; drops it afterwards"
+    "Runs a page in JupyterLab; drops it afterwards"
     yield lab.run
     lab.close()
 
-def test_standin_in_lab(lab, notebook):
-    standin_page(lab.server.folder/'standin.ipynb')
-    demo = Demo(lab.tab, notebook('standin.ipynb'))
-    states = drive(demo, standin.frame)
+def test_quickstart_in_lab(lab, notebook):
+    demo = Demo(lab.tab, notebook('nbs/00_quickstart.ipynb'))
+    states = drive(demo, demos.quickstart_frame)
     assert len({(s['x'],s['y']) for s in states})==3 and lab.errors()==[]
-    lab.execute('def frame(state): raise ValueError("planted")')
-    with pytest.raises(AssertionError, match='planted'): drive(demo, standin.frame)
+    # the same reader notices when the demo's function begins to raise, and so would anybody else
+    lab.execute('from v2v_tutorial import demos\ndef broken(*_): raise ValueError("planted")\ndemos.quickstart_views = broken')
+    with pytest.raises(AssertionError, match='planted'): drive(demo, demos.quickstart_frame)
     assert 'planted' in demo.complaint() and demo.error.is_visible()
 
-def test_standin_as_app(app, tab):
-    standin_page(app.folder/'pages'/'standin.ipynb')
-    tab.goto(f'{app.url}/voila/render/standin.ipynb')
-    drive(Demo(tab), standin.frame)
+def test_quickstart_without_widget_libraries(lab, notebook):
+    "No demo then, but its still strip, and nothing breaks"
+    panel = notebook('nbs/00_quickstart.ipynb', kernel='no_widgets')
+    assert lab.errors()==[] and not panel.locator('canvas.v2v-canvas').count()
+    alt = html.unescape(re.search('alt="([^"]*)"', demos.quickstart_strip().data)[1])
+    assert panel.get_by_alt_text(alt).count()==2  # in place of the demo, and below it
+
+def test_quickstart_as_app(app, tab):
+    tab.goto(f'{app.url}/voila/render/00_quickstart.ipynb', wait_until='commit')
+    drive(Demo(tab), demos.quickstart_frame)
     shown = tab.locator('body').inner_text()
-    assert 'Stand-in' in shown and 'import' not in shown and 'demo()' not in shown
+    assert 'Quickstart' in shown and not [s for s in sources(ROOT/'nbs'/'00_quickstart.ipynb') if s in shown]
+
+APPS = sorted(p.name for p in (ROOT/'nbs'/'08_apps').glob('*.ipynb'))
+
+@pytest.mark.parametrize('page', APPS)
+def test_other_apps(app, tab, page):
+    tab.goto(f'{app.url}/voila/render/{page}', wait_until='commit')
+    Demo(tab).listen()
+    shown = tab.locator('body').inner_text()
+    assert 'Traceback' not in shown and not [s for s in sources(ROOT/'nbs'/'08_apps'/page) if s in shown]
+
+def test_app_lists_the_demos_and_nothing_else(app, tab):
+    tab.goto(app.url)
+    tab.get_by_text('00_quickstart.ipynb').first.wait_for()
+    shown = tab.locator('body').inner_text()
+    assert all(page in shown for page in APPS) and sorted(re.findall(r'\w+\.ipynb', shown))==['00_quickstart.ipynb', *APPS]
+    assert f'Demos: {app.url.replace("127.0.0.1", "localhost")}/' in app.log.read_text()
 
 def test_slider_of_a_lesson_moves_by_keyboard(lab, notebook):
-    notebook('nbs/01_clips/01_clip.ipynb')
-    handle,picture = lab.tab.locator('.widget-slider .noUi-handle').first,lab.tab.locator('.widget-image img, img.widget-image').first
+    panel = notebook('nbs/01_clips/01_clip.ipynb')
+    handle,picture = panel.locator('.widget-slider .noUi-handle').first,panel.locator('img.widget-image, .widget-image img').first
     picture.wait_for()
     before = picture.get_attribute('src')
     handle.focus()
     lab.tab.keyboard.press('ArrowRight')
     lab.tab.wait_for_function('([img, src]) => img.src!=src', arg=[picture.element_handle(), before])
     assert lab.errors()==[]
+
+def test_error_in_a_cell_is_noticed(lab, notebook):
+    write_page(lab.server.folder/'broken.ipynb', '1/0')
+    notebook('broken.ipynb')
+    assert lab.errors()==['ZeroDivisionError: division by zero']
+
+# ---- the command
+
+def test_help_lists_the_app():
+    said = subprocess.run(['make', 'help'], cwd=ROOT, capture_output=True, text=True, timeout=60).stdout
+    assert re.search(r'(?m)^ *app +serve the demos', said)

@@ -1,10 +1,10 @@
 "The browser's half of a demo in a real Chromium, with this test as its kernel"
 import json
 import numpy as np, pytest
+from browser import open_page
 from v2v_tutorial.demos import CSS, ESM, Play, Slider, Toggle
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
-ARGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync']
 H, W = 24, 32
 
 HOST = '''async ([esm, css, spec]) => {
@@ -44,14 +44,10 @@ class Kernel:
         while self.sent(): self.answer()
 
 @pytest.fixture(scope='module')
-def tab(chromium_path):
-    from playwright.sync_api import sync_playwright
-    with sync_playwright() as pw:
-        browser = pw.chromium.launch(executable_path=chromium_path, args=ARGS, timeout=60_000)
-        page = browser.new_page()
-        page.set_default_timeout(20_000)
-        yield page
-        browser.close()
+def tab(chromium, driver):
+    tab = open_page(chromium, driver)
+    yield tab
+    tab.context.close()
 
 @pytest.fixture
 def demo(tab):

@@ -156,7 +156,7 @@ CSS = '''
 .v2v-picture {flex: 0 1 auto; max-width: 100%}
 .v2v-canvas {display: block; width: 384px; max-width: 100%; cursor: grab; touch-action: none}
 .v2v-canvas:active {cursor: grabbing}
-.v2v-canvas:focus-visible, .v2v-controls input:focus-visible {outline: 3px solid #2a7fff; outline-offset: 2px}
+.v2v-canvas:focus-visible, .v2v-controls input:focus-visible {outline: 3px solid #2a7fff; outline-offset: -3px}
 .v2v-controls {display: flex; flex-direction: column; gap: .6em; min-width: 12em}
 .v2v-controls label {display: flex; align-items: center; gap: .5em}
 .v2v-error {box-sizing: border-box; width: 384px; max-width: 100%; margin: .5em 0 0; padding: .5em .8em; color: #7a0012; background: #ffe9ec; border-left: 4px solid #b3001b}
