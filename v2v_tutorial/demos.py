@@ -70,7 +70,7 @@ def quickstart_strip(n:int=6)->HTML: # places along the way
     way = np.linspace(0, 1, n).tolist()
     views = [quickstart_views(dict(x=.1+.8*s, y=.35+.3*math.sin(5*s), dx=.8/(4*n), size=.9-.4*s, t=60*s)) for s in way]
     rows = [to_float(np.stack([v[name] for v in views])) for name in ('label','film','flow','mask')]
-    return show_strip(rows, n=n, alt=f'A patterned balloon at {n} places between the left and the right, over hills that drift: edge drawings in the first row, '
+    return show_strip(rows, n=n, alt=f'A patterned balloon at {n} places between the left and the right, over hills: edge drawings in the first row, '
                       'the painted film in the second, its flow in colours in the third, and in the fourth where it was painted anew, in white')
 
 # %% ../nbs/08_apps/01_demos.ipynb #ef5d9d61

@@ -44,7 +44,7 @@ def scene(
     size:float=.7,           # 1 is as large as it was painted
     t:float=0.,              # time of the scenery at time 0, in frames
 )->World: # its time 0 is that moment
-    "The world with its nearest balloon where you say; the camera and the other balloons go on as ever"
+    "The world with its nearest balloon where you say; the others go on as ever"
     (h,w),nearest = world.size,world.layers[-1]
     def place(s):
         *_, turn, _ = nearest.place(t+s)
@@ -58,7 +58,7 @@ def scene(
 PATH_FRAMES, FASTEST = 6, .05  # frames of a path; share of the picture that a balloon crosses in a frame at most
 
 @lru_cache(2)
-def scenery(size)->World: return World(size=size)  # painted once
+def scenery(size)->World: return World(size=size, camera=0.)  # painted once
 
 def path_clip(
     seed:int,        # one seed, one path
@@ -122,7 +122,7 @@ RECIPES['quickstart'] = Recipe(
     held_out=lambda: [_paths([s], f'path-{s}') for s in range(10_000, 10_008)],
     system=SYSTEMS['PathSystem'],
     settings=dict(width=32, critic_width=16, streams=2, alone_first=800, alone=.5),
-    train=TrainConfig(steps=2200, save_every=200))
+    train=TrainConfig(steps=3000, save_every=200))
 
 # %% ../nbs/tools/recipes.ipynb #9adbc11c
 def make_film(

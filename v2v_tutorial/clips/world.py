@@ -169,16 +169,18 @@ _FLEET = [(0,10,-40,-4,.7), (1,14,40,17,1.), (2,19,21,-20,1.2), (2,27,-17,1,1.4)
 _SWINGS = [(13,75), (6,43), (.16,37), (.07,52)] # size and period in frames: across, up and down, turn, growth
 
 class World:
-    "Balloons over hills, seen from another balloon; a size out of range raises `InputError`"
+    "Balloons over hills, seen from another balloon; a size or camera out of range raises `InputError`"
     def __init__(self,
         seed:int=0,       # one seed, one world
         size=(128,128),   # (H,W) in pixels, both from 32 to 512
+        camera:float=1.,  # how far it floats, from 0, where it stands still, to 1
     ):
         whole = lambda n: isinstance(n, (int,np.integer))
         if not whole(seed) or seed<0: raise InputError(f'World: seed {seed!r} will not do; give 0, 1, 2, …')
         if not (isinstance(size, (tuple,list)) and len(size)==2 and all(whole(n) and 32<=n<=512 for n in size)):
             raise InputError(f'World: size {size!r} will not do; give (H,W), whole numbers from 32 to 512')
-        self.seed,self.size,self.unit,self.layers = seed,tuple(size),min(size)/128,[]
+        if not 0<=camera<=1: raise InputError(f'World: camera {camera!r} will not do; give 0 (it stands still) to 1')
+        self.seed,self.size,self.unit,self.camera,self.layers = seed,tuple(size),min(size)/128,camera,[]
         rng,look = np.random.default_rng(seed),_LOOKS[seed%len(_LOOKS)]
         box = (size[1]/self.unit+48, size[0]/self.unit+40) # the picture and what the camera's drift uncovers
         coats,kinds,side = rng.permutation(len(_COATS)),rng.permutation(4),rng.choice([-1,1])
@@ -189,13 +191,13 @@ class World:
                 if home==near: self._fly(rng, _balloon(rng, r, 2*self.unit, coats[k], kinds[k]), side*x, y, depth)
 
     def _stand(self, sheet, depth):
-        self.layers.append(_Layer(sheet, lambda t: (*_drift(t, depth), 0., 1.)))
+        self.layers.append(_Layer(sheet, lambda t: (*_drift(t, self.camera*depth), 0., 1.)))
 
     def _fly(self, rng, sheet, x, y, depth):
         across,bob,turn,grow = (_swing(rng, size, period*rng.uniform(.9, 1.1)) for size,period in _SWINGS)
         x = x*self.size[1]/(128*self.unit) # wide pictures spread the fleet
         def place(t):
-            dx,dy = _drift(t, depth)
+            dx,dy = _drift(t, self.camera*depth)
             return x+dx+across(t), y+dy+bob(t), turn(t), 1+grow(t)
         self.layers.append(_Layer(sheet, place))
 
