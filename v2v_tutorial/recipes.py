@@ -118,11 +118,11 @@ def _paths(seeds, name): return extract_labels(join([path_clip(s) for s in seeds
 
 RECIPES['quickstart'] = Recipe(
     says='a balloon that can be dragged through the small world, painted from edge drawings',
-    clip=lambda: _paths(range(80), 'quickstart'),
+    clip=lambda: _paths(range(160), 'quickstart'),
     held_out=lambda: [_paths([s], f'path-{s}') for s in range(10_000, 10_008)],
     system=SYSTEMS['PathSystem'],
-    settings=dict(width=32, critic_width=16, streams=2, alone_first=800, alone=.5),
-    train=TrainConfig(steps=3000, save_every=200))
+    settings=dict(width=32, critic_width=16),
+    train=TrainConfig(steps=5000, save_every=200))
 
 # %% ../nbs/tools/recipes.ipynb #9adbc11c
 def make_film(
