@@ -45,7 +45,7 @@ def test_reader_notices(stand_in, fault, says):
     with pytest.raises(AssertionError, match=says): drive(stand_in(fault), standin.frame)
 
 @pytest.mark.parametrize('old,new,says', [
-    ('tabIndex: 0', 'tabIndex: -1', 'Tab never reach'), ('canvas.onkeydown', 'canvas.onkeyup', 'change nothing'),
+    ('tabIndex: 0', 'tabIndex: -1', 'Tab never reach'), ('canvas.onkeydown', 'canvas.ondblclick', 'change nothing'),
     ('const ask =', 'canvas.onpointerdown = () => nothing.there(); const ask =', 'errors in the page')])
 def test_reader_notices_what_the_page_does_wrong(stand_in, old, new, says):
     demo = stand_in(js=lambda js: js.replace(old, new))

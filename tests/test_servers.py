@@ -91,7 +91,7 @@ def test_broken(broken): pass
 def test_at_last(tab, app): tab.goto(app.url)
 ''', test_other='''import pytest
 @pytest.mark.parametrize('k', range(6))
-def test_plain(k): pass
+def test_plain(k, tmp_path): assert not any(tmp_path.iterdir())  # leaves a folder of its worker
 ''')
 
 def test_shared_server_in_another_file_is_refused(tmp_path):
