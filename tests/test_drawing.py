@@ -5,7 +5,7 @@ import cv2, numpy as np, pytest, torch
 from torch.testing import assert_close
 from v2v_tutorial.clips.clip import InputError, read_video, to_uint8
 from v2v_tutorial.drawing import (COLOURS, DASHES, VISION, as_seen, contact_sheet, encode_webp, film_bytes, flow_picture, least_difference, new_plot,
-                                  show_film, show_plot, show_steps, show_strip, side_by_side, step_parts, step_picture, write_webp_film)
+                                  show_film, show_plot, show_steps, show_strip, show_table, side_by_side, step_parts, step_picture, write_webp_film)
 
 def greys(t=10, h=6, w=8): return torch.linspace(-1, 1, t).view(t,1,1,1).expand(t,3,h,w) # frame k is one grey, brighter than frame k-1
 def noise(t, h, w): return torch.rand((t,3,h,w), generator=torch.Generator().manual_seed(0))*2 - 1
@@ -235,3 +235,17 @@ def test_parts_are_drawn_in_a_row_and_steps_below_each_other():
 def test_one_step_needs_no_list():
     assert (step_picture(whole())[0]==step_picture([whole()])[0]).all()
     assert 'alt="parts"' in show_steps(whole(), alt='parts').data
+
+# ---- tables
+
+def cells(table): return [[c.strip() for c in re.split(r'(?<!\\)\|', line)[1:-1]] for line in table.data.splitlines()]
+
+def test_a_table_holds_every_cell_in_its_place_and_rounds_numbers():
+    assert cells(show_table(['row','dB','frames'], [['a', 27.40751, 30], ['b', -1e-9, 0]]))==[['row','dB','frames'], ['---']*3, ['a','27.408','30'], ['b','-0.000','0']]
+    assert cells(show_table(['dB'], [[27.46]], digits=1))[2]==['27.5']
+
+def test_a_bar_in_a_cell_is_no_border():
+    assert cells(show_table(['a','b'], [['|x|', '[y](z)']]))[2]==[r'\|x\|', '[y](z)']
+
+def test_a_row_of_another_length_is_named():
+    with pytest.raises(InputError, match=r"show_table: \['a', 1.0\] has 2 cells; the head has 3"): show_table(['row','x','y'], [['a', 1.]])

@@ -244,6 +244,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                       'v2v_tutorial.drawing.show_plot': ('tools/drawing.html#show_plot', 'v2v_tutorial/drawing.py'),
                                       'v2v_tutorial.drawing.show_steps': ('tools/drawing.html#show_steps', 'v2v_tutorial/drawing.py'),
                                       'v2v_tutorial.drawing.show_strip': ('tools/drawing.html#show_strip', 'v2v_tutorial/drawing.py'),
+                                      'v2v_tutorial.drawing.show_table': ('tools/drawing.html#show_table', 'v2v_tutorial/drawing.py'),
                                       'v2v_tutorial.drawing.side_by_side': ('tools/drawing.html#side_by_side', 'v2v_tutorial/drawing.py'),
                                       'v2v_tutorial.drawing.step_parts': ('tools/drawing.html#step_parts', 'v2v_tutorial/drawing.py'),
                                       'v2v_tutorial.drawing.step_picture': ('tools/drawing.html#step_picture', 'v2v_tutorial/drawing.py'),

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['VISION', 'COLOURS', 'DASHES', 'contact_sheet', 'encode_webp', 'show_strip', 'film_bytes', 'show_film', 'side_by_side',
-           'write_webp_film', 'flow_picture', 'as_seen', 'least_difference', 'new_plot', 'show_plot', 'step_parts',
-           'step_picture', 'show_steps']
+           'write_webp_film', 'flow_picture', 'as_seen', 'least_difference', 'new_plot', 'show_plot', 'show_table',
+           'step_parts', 'step_picture', 'show_steps']
 
 # %% ../nbs/tools/drawing.ipynb #f908e697
 import base64
@@ -16,7 +16,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from IPython.display import HTML
+from IPython.display import HTML, Markdown
 from torch import Tensor
 
 from .clips.clip import InputError, to_uint8, write_film
@@ -175,6 +175,17 @@ def show_plot(
     plt.close(fig)
     svg = text.getvalue()
     return HTML(f'<div role="img" aria-label="{html.escape(alt)}">{svg[svg.index("<svg"):]}</div>')
+
+# %% ../nbs/tools/drawing.ipynb #7ab1e0a2
+def show_table(
+    head,         # names of the columns
+    rows,         # a list of texts and numbers each, as long as the head
+    digits:int=3, # after the point
+)->Markdown:
+    "Show a table; numbers are rounded, text may hold Markdown"
+    if odd := [r for r in rows if len(r)!=len(head)]: raise InputError(f'show_table: {odd[0]} has {len(odd[0])} cells; the head has {len(head)}')
+    text = lambda x: f'{x:.{digits}f}' if isinstance(x, float) else str(x).replace('|', '\\|')
+    return Markdown('\n'.join('| '+' | '.join(map(text, line))+' |' for line in [head, ['---']*len(head), *rows]))
 
 # %% ../nbs/tools/drawing.ipynb #452f9820
 def step_parts(step)->dict: # a `Step` of batch size 1 -> name -> (3,H,W) picture
