@@ -266,7 +266,11 @@ def points(l, e, space): # what the hidden test says of the function in `space`
     return e.dots
 
 def trains(l, e): return 'fit(' in judge_source(l, e)
-EXERCISES = [pytest.param(n, k, id=f'{n}-{e.name}', marks=[pytest.mark.slow] if trains(lesson(n), e) else []) for n in LESSONS for k,e in enumerate(lesson(n).exercises) if e.name]
+def named(name): # exercises that a function answers; a lesson against the anatomy has a test of its own
+    try: return [(k, e) for k,e in enumerate(lesson(name).exercises) if e.name]
+    except InputError: return []
+
+EXERCISES = [pytest.param(n, k, id=f'{n}-{e.name}', marks=[pytest.mark.slow] if trains(lesson(n), e) else []) for n in LESSONS for k,e in named(n)]
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize('name,k', EXERCISES)
@@ -342,7 +346,8 @@ def test_marks_are_unique_and_nbgrader_accepts_them(name):
 # ---- nbgrader itself
 
 def nbgrader(course, *words):
-    env = {**os.environ, 'PYTHONPATH': os.pathsep.join([str(ROOT), os.environ.get('PYTHONPATH', '')]), 'V2V_FULL': '0'}
+    path = {k: os.pathsep.join([str(first), os.environ.get(k, '')]) for k,first in dict(PYTHONPATH=ROOT, PATH=Path(sys.executable).parent).items()}
+    env = {**os.environ, **path, 'V2V_FULL': '0'}  # it calls alembic by its name
     p = subprocess.run([sys.executable, '-m', 'nbgrader', *words], cwd=course, env=env, capture_output=True, text=True, timeout=800)
     assert p.returncode==0, p.stdout[-2000:] + p.stderr[-3000:]
 
