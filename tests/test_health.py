@@ -94,9 +94,9 @@ class Rooted(SequentialSystem):
 def deep(clip): return replace(clip, labels=clip.labels*65535)  # a depth map in 16 bits, not scaled
 
 def one_pixel(clip):
-    frames = clip.frames.clone()
-    frames[9,0,5,5] = float('nan')
-    return replace(clip, frames=frames)
+    clip = replace(clip, frames=clip.frames.clone())
+    clip.frames[9,0,5,5] = float('nan')  # later: a `Clip` looks at its numbers when it's made
+    return clip
 
 def nothing(clip): return clip
 

@@ -135,7 +135,7 @@ def test_an_interrupted_run_does_not_claim_its_last_minutes(tiny, tmp_path):
     import shutil
     shutil.copytree(tiny, tmp_path/'run')
     (tmp_path/'run'/'model'/'minutes.json').unlink()
-    train_recipe('tiny', tmp_path/'run', baseline=False, progress=False)
+    train_recipe('tiny', tmp_path/'run', progress=False)
     card = read_card('tiny', tmp_path/'run'/'shipped')
     assert card['minutes'] is None and 'no_flow' not in card['scores']
 

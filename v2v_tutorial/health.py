@@ -108,13 +108,13 @@ class Sign:
     back:int=0   # it began so many steps before its rule held
 
 def _or_else(cause): # a symptom with several causes: look at what pushed the generator
-    return lambda n: 'rate' if n['generator_grown']>1.2 else 'critic_weight' if n.get('pull', 0)>.5*n['loss'] else cause
+    return lambda n: 'rate' if n.get('generator_grown', 1)>1.2 else 'critic_weight' if n.get('pull', 0)>.5*n['loss'] else cause
 
 def _one_colour(n): return n['real_spread']>.02 and n['spread']<.1*n['real_spread']
 
 SIGNS = dict(
-    thrown=Sign(1, 'generator_grown mean_loss start_loss', lambda n: n['generator_grown']>1.5 and n['mean_loss']>.8*n['start_loss'],
-        'within 20 steps the weights of the generator grew to {generator_grown:.1f} times their size, and its loss did not fall', 'rate', 20),
+    thrown=Sign(1, 'generator_grown', lambda n: n['generator_grown']>1.3,
+        'within 20 steps the weights of the generator grew to {generator_grown:.1f} times their size', 'rate', 20),
     critics_thrown=Sign(1, 'critic_grown mean_critic_loss start_critic_loss',
         lambda n: n['critic_grown']>1.06 and n['mean_critic_loss']>.7*n['start_critic_loss'],
         'within 20 steps the weights of the critics grew to {critic_grown:.2f} times their size, and their loss did not fall', 'critic_rate', 20),

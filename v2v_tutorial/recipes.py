@@ -208,7 +208,7 @@ def write_shipped(
 def train_recipe(
     name:str, out,         # of the recipe; folder for its runs
     train:TrainConfig|None=None, # None takes the recipe's
-    baseline:bool=True,    # train the system without flow too, for the table
+    baseline:bool=False,   # train the system without flow too, for the table; as long again
     progress:bool=True,
 )->Path: # folder with weights, card and contact sheet
     "Make a shipped model; the same call again goes on, or only writes the card anew"
