@@ -136,7 +136,7 @@ ANSWERS = {
          lambda f: torch.tensor([*accumulate(f.tolist(), lambda c,x: min((c+1)*x, 2), initial=0)][1:]), lambda f: f.long().cummax(0).values,
          lambda f: torch.tensor([*accumulate(f.tolist(), lambda c,x: (c+1)*x, initial=1)][1:])]),
     ('07_gpu/02_health', 'rms'): (
-        [lambda x: x.float().square().mean().sqrt(), lambda x: ((x/256).square().mean().sqrt()*256).float(), lambda x: x.float().norm()/x.numel()**.5],
+        [lambda x: x.float().square().mean().sqrt(), lambda x: (x.float()/256).square().mean().sqrt()*256, lambda x: x.float().norm()/x.numel()**.5],
         [lambda x: x.square().mean().sqrt().float(), lambda x: x.float().std(), lambda x: x.float().max(), lambda x: x.float().square().mean().sqrt()+1,
          lambda x: (x.float()/256).square().mean().sqrt()]),
 }
