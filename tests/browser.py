@@ -136,25 +136,31 @@ def open_page(chromium, driver, **kw):
 IDLE = "() => window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status=='idle'"
 SAVED = '() => window.jupyterapp.shell.currentWidget.context.model.toJSON().cells'
 
+def use_kernel(path, kernel): # a notebook names its own, and that one comes first
+    nb = json.loads(path.read_text(encoding='utf-8'))
+    nb['metadata']['kernelspec'] = dict(name=kernel, display_name=kernel, language='python')
+    path.write_text(json.dumps(nb), encoding='utf-8')
+
 class Lab:
     "JupyterLab in one tab; notebooks are opened and closed in it"
     def __init__(self, server, tab):
         self.server,self.tab = server,tab
         tab.goto(f'{server.url}/lab?reset', timeout=PAGE_MS)
         tab.wait_for_function('() => window.jupyterapp', timeout=PAGE_MS)
-        tab.evaluate('() => window.jupyterapp.restored')
+        tab.evaluate('async () => { await window.jupyterapp.restored }')
 
     def run(self, path, kernel='python3'):
         "Open a notebook and run all of it; its panel"
+        use_kernel(self.server.folder/path, kernel)
         options = dict(path=str(path), factory='Notebook', kernel=dict(name=kernel))
-        self.tab.evaluate("o => window.jupyterapp.commands.execute('docmanager:open', o)", options)
+        self.tab.evaluate("async o => { await window.jupyterapp.commands.execute('docmanager:open', o) }", options)
         self.tab.wait_for_function(IDLE, timeout=PAGE_MS)
-        self.tab.evaluate("() => window.jupyterapp.commands.execute('notebook:run-all-cells')")
+        self.tab.evaluate("async () => { await window.jupyterapp.commands.execute('notebook:run-all-cells') }")
         return self.tab.locator('.jp-NotebookPanel').last
 
     def execute(self, code):
         "Run code in the notebook's kernel, as another cell would"
-        self.tab.evaluate('c => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.requestExecute({code: c}).done', code)
+        self.tab.evaluate('c => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.requestExecute({code: c}).done.then(() => null)', code)
 
     def errors(self):
         "What the cells raised, as the notebook would be saved"
