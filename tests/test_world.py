@@ -202,3 +202,16 @@ def test_bad_seed_is_an_input_error(seed):
 def test_one_frame_has_no_motion():
     clip = World(0, (32,32)).clip(1)
     assert len(clip)==1 and not clip.flow.any() and not clip.visible.any()
+
+# ---- the camera
+
+def test_with_a_camera_that_stands_still_only_balloons_move():
+    clip = World(1, (40,56), camera=0.).clip(4)
+    stands = torch.isin(clip.ids, torch.tensor([0,1,3,5]))  # sky and hills, among eight layers
+    flow = clip.flow[1:].abs().amax(1, keepdim=True)
+    assert float(flow[stands[1:]].max())<1e-4<.05<float(flow[~stands[1:]].max())
+    assert float(World(1, (40,56)).clip(2).flow[1].abs().amax(0)[stands[1,0]].min())>.1  # the usual one floats
+
+@pytest.mark.parametrize('camera', [-.1, 1.1, float('nan')])
+def test_a_camera_out_of_range_is_named(camera):
+    with pytest.raises(InputError, match='World: camera'): World(0, (32,32), camera=camera)
