@@ -40,7 +40,7 @@ app: $(VENV)/.stamp ## serve the demos as web apps, without their code [PORT=888
 book: $(VENV)/.stamp ## the course and its reference as a web site in _book [OUT=folder]
 	$(PY) -m v2v_tutorial.book --out "$${OUT:-_book}"
 
-test: $(VENV)/.stamp ## every test and every page, about 40 minutes at most on two cores
+test: $(VENV)/.stamp ## every test and every page, 20 to 30 minutes on two cores
 	$(ONE_THREAD) $(PY) -m pytest -n $(WORKERS)
 
 test-all: $(VENV)/.stamp ## the slow tests too, and every page twice in one kernel

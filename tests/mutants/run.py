@@ -104,6 +104,7 @@ class Judge:
 
 def copy(to): # the package in a folder of its own
     shutil.copytree(ROOT/'v2v_tutorial', Path(to)/'v2v_tutorial', ignore=shutil.ignore_patterns('__pycache__'))
+    (Path(to)/'data_samples').symlink_to(ROOT/'data_samples')  # shipped weights lie beside the package
     return Path(to).resolve()
 
 def survives(m, judge): # does its test stay green? (answer, seconds); raises MutantError where that can't be told
