@@ -61,7 +61,7 @@ import json, time
 from pathlib import Path
 from v2v_tutorial import engine
 from v2v_tutorial.engine import save_file
-def in_place(folder, step, tensors, notes, keep=2):
+def in_place(folder, step, tensors, notes, keep=2, sound=None):
     final = Path(folder)/'checkpoints'/f'step-{step:06d}'
     final.mkdir(parents=True, exist_ok=True)
     save_file({k: v.detach().clone().contiguous() for k,v in tensors.items()}, final/'state.safetensors')

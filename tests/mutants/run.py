@@ -55,7 +55,7 @@ SERVER = '''if 1:
         sys.path.insert(0, package)
         import v2v_tutorial
         assert v2v_tutorial.__file__.startswith(package), f'tests would run on {v2v_tutorial.__file__}'
-        return pytest.main(['-x', '-q', '--no-header', '--tb=line', '-p', 'no:cacheprovider', '-p', 'no:xdist', '--rootdir', root, *tests])
+        return pytest.main(['-x', '-q', '--no-header', '--tb=line', '-p', 'no:cacheprovider', '-p', 'no:xdist', '--assert=plain', '--rootdir', root, *tests])
 
     def end(child, seconds=120): # its exit code; one that takes longer is killed
         deadline = time.monotonic() + seconds
