@@ -3,7 +3,7 @@ import os
 
 for _k in ('OMP', 'MKL', 'OPENBLAS', 'NUMEXPR'): os.environ.setdefault(f'{_k}_NUM_THREADS', '1')
 
-import contextlib, importlib.util, json, shutil
+import contextlib, hashlib, importlib.util, json, shutil
 from pathlib import Path
 import pytest
 
@@ -13,6 +13,30 @@ MUST_RUN = ('browser', 'page', 'parity')  # in CI a skip of one of these is a fa
 
 @pytest.fixture(scope='session')
 def root(): return ROOT
+
+# ---- folders, before and after
+
+def _is(path): # a small file itself, a large one as its checksum: pytest prints all of what differs
+    data = path.read_bytes()
+    return data if len(data)<200 else hashlib.sha256(data).hexdigest()
+
+def files(folder): return {str(p.relative_to(folder)): _is(p) for p in sorted(Path(folder).rglob('*')) if p.is_file()}
+def content(folder): return {str(p.relative_to(folder)): None for p in Path(folder).rglob('*')} | files(folder) # an empty folder counts too
+
+# ---- the command line, here
+
+@pytest.fixture
+def v2v(capfd):
+    "Run a command in this process: exit code, what it printed, what it complained about"
+    from v2v_tutorial import cli
+    def run(*words):
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as end: cli.main([str(w) for w in words])
+        out, err = capfd.readouterr()
+        return end.value.code or 0, out, err
+    return run
+
+# ---- what a machine has
 
 @pytest.fixture(scope='session')
 def real_clips():

@@ -11,7 +11,8 @@ from fractions import Fraction
 from pathlib import Path
 import av, cv2, numpy as np, pytest, torch
 from safetensors.torch import load_file, save_file
-from test_cli import content, one_line, small_film, sound
+from conftest import content
+from test_cli import one_line, small_film, sound
 from v2v_tutorial import cli, engine, metrics, pipeline
 from v2v_tutorial.clips.clip import Clip, FilmWriter, InputError, InputWarning, read_video, to_float, to_uint8, write_film
 from v2v_tutorial.clips.labels import edges, extract_labels
@@ -39,15 +40,6 @@ def good(tmp_path_factory, small_networks): # a film, a prepared clip, three run
     train_clip(*load_clip(p/'film'), p/'run', train, progress=False)
     for film,name in (('film','bare'), ('other','bare_other')): train_clip(*load_clip(p/film), p/name, train, progress=False, flow=False)
     return p
-
-@pytest.fixture
-def v2v(capfd):
-    def run(*words):
-        capfd.readouterr()
-        with pytest.raises(SystemExit) as end: cli.main([str(w) for w in words])
-        out, err = capfd.readouterr()
-        return end.value.code or 0, out, err
-    return run
 
 @contextmanager
 def full_disk(room): # from now on no file may grow beyond so many bytes

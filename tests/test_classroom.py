@@ -8,7 +8,7 @@ from v2v_tutorial.anatomy import Page, binds, needed, open_lesson, uses
 from v2v_tutorial.classroom import build, grader_page, judge_source, lesson_paths, overview, settle, student_page, teacher_page
 from v2v_tutorial.clips.clip import InputError
 from v2v_tutorial.pages import code_cells, execute, page_paths, pyproject_text, read_page
-from conftest import ROOT
+from conftest import ROOT, files
 
 NBS = ROOT/'nbs'
 PATHS = {str(p.relative_to(NBS).with_suffix('')): p for p in page_paths(ROOT) if p.relative_to(NBS).parts[0][:2].isdigit()}
@@ -19,7 +19,6 @@ ONE = '01_clips/02_labels' # the one that is really graded in ordinary tests
 
 @lru_cache(None)
 def lesson(name): return open_lesson(PATHS[name], NBS)
-def content(folder): return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(Path(folder).rglob('*')) if p.is_file()}
 def marked(nb): return {c['metadata']['nbgrader']['grade_id']: c for c in nb['cells'] if 'nbgrader' in c['metadata']}
 
 # ---- a small project
@@ -114,9 +113,9 @@ ANSWER_FAULTS = dict(
 def test_lesson_with_a_fault_is_named_and_nothing_is_built(project, tmp_path, kind, fault):
     change, says = (FAULTS if kind=='lesson' else ANSWER_FAULTS)[fault]
     root, out = project(**{kind: change}), tmp_path/'a'/'out'
-    before = content(tmp_path)
+    before = files(tmp_path)
     with pytest.raises(InputError) as error: build(out, root=root, progress=False)
-    assert says in str(error.value) and '01_a/01_lesson.ipynb' in str(error.value) and content(tmp_path)==before and not out.parent.exists()
+    assert says in str(error.value) and '01_a/01_lesson.ipynb' in str(error.value) and files(tmp_path)==before and not out.parent.exists()
 
 def test_lesson_without_solutions_is_named(project, tmp_path):
     root = project()
@@ -422,7 +421,7 @@ def test_clean_keeps_marks_tags_and_alternative_text(project, tmp_path, monkeypa
 def test_second_build_gives_the_same_bytes(project, tmp_path):
     root = project()
     for out in ('a', 'b', 'a'): build(tmp_path/out, root=root, progress=False)
-    assert content(tmp_path/'a')==content(tmp_path/'b')
+    assert files(tmp_path/'a')==files(tmp_path/'b')
 
 @each_lesson
 def test_real_lesson_is_built_alike_twice(name):
@@ -434,7 +433,7 @@ def test_build_replaces_what_it_made_and_nothing_else(project, tmp_path):
     (out/'nbgrader'/'gradebook.db').write_text('grades')
     (out/'student'/'notes.txt').write_text('mine')
     line = build(out, ['01_a/02_next'], root=root, progress=False)
-    assert set(content(out))=={'course.json', 'student/01_a/02_next.ipynb', 'teacher/01_a/02_next.ipynb', 'teacher/README.md', 'nbgrader/gradebook.db', 'student/notes.txt'}
+    assert set(files(out))=={'course.json', 'student/01_a/02_next.ipynb', 'teacher/01_a/02_next.ipynb', 'teacher/README.md', 'nbgrader/gradebook.db', 'student/notes.txt'}
     assert 'no exercises' in line
     build(out, root=root, progress=False)
     assert (out/'nbgrader'/'nbgrader_config.py').exists() and (out/'nbgrader'/'gradebook.db').read_text()=='grades'
@@ -446,9 +445,9 @@ def test_file_of_yours_is_named_and_kept(project, tmp_path, name, built):
     if built: build(out, root=root, progress=False)
     (out/name).parent.mkdir(parents=True, exist_ok=True)
     (out/name).write_text('mine')
-    before = content(tmp_path)
+    before = files(tmp_path)
     with pytest.raises(InputError, match=f'{name}.*another folder'): build(out, root=root, progress=False)
-    assert content(tmp_path)==before
+    assert files(tmp_path)==before
 
 @pytest.mark.parametrize('text', ['', '{}', '[1]', '{"files": 3}'])
 def test_other_course_json_is_named_and_kept(project, tmp_path, text):
@@ -456,7 +455,7 @@ def test_other_course_json_is_named_and_kept(project, tmp_path, text):
     out.mkdir()
     (out/'course.json').write_text(text)
     with pytest.raises(InputError, match='course.json'): build(out, root=root, progress=False)
-    assert content(out)=={'course.json': text.encode()}
+    assert files(out)=={'course.json': text.encode()}
 
 def test_lessons_are_found_by_path_and_by_name(project, monkeypatch):
     root = project()
@@ -473,14 +472,7 @@ def test_page_that_is_no_lesson_is_named(project, name):
 # ---- the command
 
 @pytest.fixture
-def v2v(capfd): # run a command here -> exit code, what it printed, what it complained about
-    from v2v_tutorial import cli
-    def run(*words):
-        capfd.readouterr()
-        with pytest.raises(SystemExit) as end: cli.main(['course', 'build', *map(str, words)])
-        out, err = capfd.readouterr()
-        return end.value.code or 0, out, err
-    return run
+def v2v(v2v): return lambda *words: v2v('course', 'build', *words)
 
 def test_command_builds_the_project_one_stands_in(v2v, project, tmp_path, monkeypatch):
     monkeypatch.chdir(project()/'nbs'/'01_a')
@@ -493,7 +485,7 @@ def test_command_works_in_any_folder(v2v, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(classroom.v2v_tutorial, '__file__', str(ROOT/'v2v_tutorial'/'__init__.py'))
     code, out, _ = v2v('01_clips/03_world')
-    assert code==0 and '1 page, no exercises' in out and set(content(tmp_path))=={f'runs/course/{n}' for n in ('course.json', 'student/01_clips/03_world.ipynb', 'teacher/01_clips/03_world.ipynb', 'teacher/README.md')}
+    assert code==0 and '1 page, no exercises' in out and set(files(tmp_path))=={f'runs/course/{n}' for n in ('course.json', 'student/01_clips/03_world.ipynb', 'teacher/01_clips/03_world.ipynb', 'teacher/README.md')}
 
 def fault(result, *says): # one line, exit code 2
     code, out, err = result
@@ -505,7 +497,7 @@ def test_without_notebooks_the_command_says_so(v2v, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(classroom.v2v_tutorial, '__file__', str(tmp_path/'lib'/'v2v_tutorial'/'__init__.py'))
     fault(v2v(), tmp_path, 'no notebooks', 'clone')
-    assert not content(tmp_path)
+    assert not files(tmp_path)
 
 @pytest.mark.parametrize('what', ['lesson', 'answer', 'page', 'file', 'below'])
 def test_fault_is_one_line_and_the_folder_as_it_was(v2v, project, tmp_path, monkeypatch, what):
@@ -514,11 +506,11 @@ def test_fault_is_one_line_and_the_folder_as_it_was(v2v, project, tmp_path, monk
     (tmp_path/'file').write_text('mine')
     (tmp_path/'out').mkdir()
     (tmp_path/'out'/'notes.txt').write_text('mine')
-    before = content(tmp_path)
+    before = files(tmp_path)
     words, says = dict(lesson=([], '01_lesson.ipynb: Your turn 1'), answer=([], '(double) has no answer'), page=(['02_b/x'], '02_b/x: no lesson'),
                        file=(['--out', tmp_path/'file'], f'{tmp_path/"file"}: this is a file'), below=(['--out', tmp_path/'file'/'a'/'b'], f'{tmp_path/"file"}: this is a file'))[what]
     fault(v2v(*([] if '--out' in words else ['--out', tmp_path/'out']), *words), says)
-    assert content(tmp_path)==before
+    assert files(tmp_path)==before
 
 def test_missing_nbformat_is_named(v2v, project, tmp_path, monkeypatch):
     monkeypatch.chdir(project())

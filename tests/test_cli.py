@@ -2,22 +2,12 @@
 import json, os, re, socket, subprocess, sys, tomllib
 from pathlib import Path
 import av, numpy as np, pytest, torch
+from conftest import content
 from v2v_tutorial import cli
 from v2v_tutorial.clips.clip import InputError, read_video, write_film
 from v2v_tutorial.clips.world import World
 from v2v_tutorial.engine import read_log
 from v2v_tutorial.vid2vid.system import Vid2VidConfig
-
-def content(folder): return {str(p.relative_to(folder)): p.read_bytes() if p.is_file() else None for p in sorted(Path(folder).rglob('*'))}
-
-@pytest.fixture
-def v2v(capfd): # run a command here -> exit code, what it printed, what it complained about
-    def run(*words):
-        capfd.readouterr()
-        with pytest.raises(SystemExit) as end: cli.main([str(w) for w in words])
-        out, err = capfd.readouterr()
-        return end.value.code or 0, out, err
-    return run
 
 def one_line(result, *says): # a fault as it should be
     code, _, err = result

@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 import pytest, torch
 import torch.nn as nn
+from conftest import files
 from safetensors.torch import load_file, save_file
 from v2v_tutorial import engine
 from v2v_tutorial.clips.clip import Clip, InputError
@@ -56,7 +57,6 @@ def train(folder, system=None, clip=None, **changes):
 def state(folder): return load_checkpoint(folder)[0]
 def same(a, b): return a.keys()==b.keys() and all(torch.equal(v, b[k]) for k,v in a.items())
 def newest(folder): return sorted((folder/'checkpoints').glob('step-*'))[-1]
-def content(folder): return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob('*')) if p.is_file()}
 
 @pytest.fixture(scope='module')
 def whole(tmp_path_factory): # an uninterrupted run
@@ -226,9 +226,9 @@ def test_when_all_are_damaged_it_says_so_once(copy, capsys):
     for path in (copy/'checkpoints').glob('*/state.safetensors'): cut(path)
     with pytest.raises(InputError, match=f'{copy}: none of its 2 checkpoints is whole; delete') as found: load_checkpoint(copy)
     assert '\n' not in str(found.value) and not capsys.readouterr().err
-    before = content(copy)
+    before = files(copy)
     with pytest.raises(InputError): train(copy)
-    assert content(copy)==before
+    assert files(copy)==before
 
 class Bomb:
     def __init__(self, path): self.path = path
@@ -320,9 +320,9 @@ def test_another_seed_is_another_run(tmp_path, whole):
     assert not same(state(tmp_path), state(whole))
 
 def test_a_finished_run_is_only_loaded(copy, whole):
-    before, system = content(copy), toy()
+    before, system = files(copy), toy()
     average = fit(system, toy_clip(), copy, settings(), progress=False)
-    assert system.drawn==0 and content(copy)==before
+    assert system.drawn==0 and files(copy)==before
     assert all(torch.equal(v, state(whole)[f'average.{k}']) for k,v in average.state_dict().items())
 
 def test_the_average_follows_and_cannot_be_trained(tmp_path):
@@ -372,9 +372,9 @@ def test_a_system_without_a_critic_trains_too(tmp_path):
 @pytest.mark.parametrize('field,value', [('steps',13), ('lr',.5), ('critic_lr',.5), ('warmup',3), ('decay',.1), ('average',.5), ('seed',3), ('save_every',3),
                                          ('precision','bf16')])
 def test_other_settings_in_the_same_folder_are_refused(copy, field, value):
-    before = content(copy)
+    before = files(copy)
     with pytest.raises(InputError, match=f'{copy}: .*{field}=.*asked for {value!r}; choose another'): train(copy, **{field: value})
-    assert content(copy)==before
+    assert files(copy)==before
 
 def test_another_system_in_the_same_folder_is_refused(copy):
     with pytest.raises(InputError, match='width=4, asked for 8'): train(copy, toy(8))
@@ -382,9 +382,9 @@ def test_another_system_in_the_same_folder_is_refused(copy):
 @pytest.mark.parametrize('change', [lambda c: replace(c, frames=c.frames*.99), lambda c: replace(c, labels=c.labels*.9), lambda c: c[:5],
                                     lambda c: replace(c, labels=None)], ids=['frames','labels','length','none'])
 def test_another_clip_in_the_same_folder_is_refused(copy, change):
-    before = content(copy)
+    before = files(copy)
     with pytest.raises(InputError, match=f"{copy}: holds a run with clip .*asked for"): train(copy, clip=change(toy_clip()))
-    assert content(copy)==before
+    assert files(copy)==before
 
 def test_fingerprint_follows_the_content_and_not_the_name():
     clip = toy_clip()

@@ -4,6 +4,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 import cv2, numpy as np, pytest, torch
 from torch.testing import assert_close
+from conftest import files
 from v2v_tutorial import pipeline
 from v2v_tutorial.clips.clip import InputError, read_video, to_uint8, write_film
 from v2v_tutorial.clips.labels import extract_labels
@@ -21,7 +22,6 @@ SMALL = dict(width=16, critic_width=4, perceptual=0.)
 
 def brief(**changes): return TrainConfig(**{**dict(steps=3, save_every=2, device='cpu'), **changes})
 def quiet(*args): return None
-def content(folder): return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(Path(folder).rglob('*')) if p.is_file()}
 def strict(text): return json.loads(text, parse_constant=lambda word: pytest.fail(f'{word} is not JSON'))
 def rows(folder): return strict((folder/'metrics.json').read_text())['rows']
 
@@ -57,7 +57,7 @@ def test_files_arrive_together(tmp_path):
         (part/'one').write_text('1')
         (part/'two').write_text('2')
         assert not out.exists() and not part.is_relative_to(out)
-    assert content(out)=={'one': b'1', 'two': b'2'} and [p.name for p in out.parent.iterdir()]==['b']
+    assert files(out)=={'one': b'1', 'two': b'2'} and [p.name for p in out.parent.iterdir()]==['b']
 
 @pytest.mark.parametrize('error', [ValueError, KeyboardInterrupt])
 def test_a_failure_leaves_nothing(tmp_path, error):
@@ -74,7 +74,7 @@ def test_a_failure_keeps_what_was_there(tmp_path):
         with staged(tmp_path/'out') as part:
             (part/'one').write_text('new')
             raise ValueError
-    assert content(tmp_path)=={'out/one': b'old'} and (tmp_path/'out'/'sub').is_dir()
+    assert files(tmp_path)=={'out/one': b'old'} and (tmp_path/'out'/'sub').is_dir()
 
 def test_an_empty_folder_that_was_there_stays(tmp_path):
     with pytest.raises(ValueError):
@@ -84,13 +84,13 @@ def test_an_empty_folder_that_was_there_stays(tmp_path):
 def test_new_files_replace_old_ones_and_leave_the_rest(tmp_path):
     for name in ('one','other'): (tmp_path/name).write_text('old')
     with staged(tmp_path) as part: (part/'one').write_text('new')
-    assert content(tmp_path)=={'one': b'new', 'other': b'old'}
+    assert files(tmp_path)=={'one': b'new', 'other': b'old'}
 
 def test_what_an_earlier_crash_left_is_not_taken_along(tmp_path):
     (tmp_path/'.out.part').mkdir()
     (tmp_path/'.out.part'/'junk').write_text('half')
     with staged(tmp_path/'out') as part: (part/'one').write_text('1')
-    assert content(tmp_path)=={'out/one': b'1'}
+    assert files(tmp_path)=={'out/one': b'1'}
 
 class Crash(BaseException): "The power goes"
 
@@ -107,21 +107,21 @@ def test_pixels_of_one_clip_never_meet_notes_of_another(tmp_path, video, other, 
         m.setattr(os, 'replace', dies)
         with pytest.raises(Crash): prepare(out, video=other)
     found = load_clip(out)[0].name
-    assert found==('small' if last==1 else 'other') and content(out)==content(tmp_path/found)
+    assert found==('small' if last==1 else 'other') and files(out)==files(tmp_path/found)
     prepare(out, video=video)
-    assert content(out)==content(tmp_path/'small') and not list(tmp_path.rglob('.*'))
+    assert files(out)==files(tmp_path/'small') and not list(tmp_path.rglob('.*'))
 
 def test_a_file_in_the_place_of_the_folder_is_named_and_kept(tmp_path):
     (tmp_path/'out').write_text('mine')
     with pytest.raises(InputError, match=f'{tmp_path}/out: this is a file'):
         with staged(tmp_path/'out'): pass
-    assert content(tmp_path)=={'out': b'mine'}
+    assert files(tmp_path)=={'out': b'mine'}
 
 def test_here_is_a_folder_too(tmp_path, monkeypatch):
     (tmp_path/'here').mkdir()
     monkeypatch.chdir(tmp_path/'here')
     with staged('.') as part: (part/'one').write_text('1')
-    assert content(tmp_path)=={'here/one': b'1'}
+    assert files(tmp_path)=={'here/one': b'1'}
 
 # ---- clips
 
@@ -245,7 +245,7 @@ def test_a_refused_change_leaves_the_run_as_it_was(tmp_path, source, run):
     shutil.copytree(run, tmp_path/'run')
     for changes in (dict(width=32), dict(flow=False)):
         with pytest.raises(InputError, match='choose another --out'): train_clip(*source, tmp_path/'run', brief(), progress=False, **{**SMALL, **changes})
-    assert content(tmp_path/'run')==content(run)
+    assert files(tmp_path/'run')==files(run)
 
 # ---- film and picture
 
@@ -273,10 +273,10 @@ def test_the_picture_has_a_column_for_each_part(tmp_path, source, run, flow, col
 
 def test_a_failed_film_leaves_what_was_there(run, tmp_path, monkeypatch):
     synthesize(run, tmp_path/'film')
-    before = content(tmp_path)
+    before = files(tmp_path)
     monkeypatch.setattr(Path, 'write_bytes', lambda *_: (_ for _ in ()).throw(OSError(28, 'No space left on device')))
     with pytest.raises(InputError, match=f'{tmp_path}/film: .*No space left'): synthesize(run, tmp_path/'film')
-    assert content(tmp_path)==before
+    assert files(tmp_path)==before
 
 # ---- measures
 
@@ -322,11 +322,11 @@ def test_a_demo_leaves_film_picture_checkpoints_and_measures(finished):
 def test_the_same_demo_again_trains_nothing_and_finds_the_same(copy, video, monkeypatch):
     def never(*_): pytest.fail('a step was taken')
     monkeypatch.setattr(SequentialSystem, 'draw', never)
-    before = content(copy)
+    before, found = files(copy), rows(copy)
     demo(video, copy, train=brief(), say=quiet, progress=False)
-    after = content(copy)
+    after = files(copy)
     assert before.keys()==after.keys() and {k for k in before if before[k]!=after[k]}<={'metrics.json'} # it notes its minutes
-    assert strict(before['metrics.json'])['rows']==rows(copy)
+    assert found==rows(copy)
 
 def test_an_interrupted_demo_goes_on_and_ends_the_same(tmp_path, video, finished, monkeypatch):
     count, draw = iter(range(100)), SequentialSystem.draw
@@ -338,13 +338,13 @@ def test_an_interrupted_demo_goes_on_and_ends_the_same(tmp_path, video, finished
         with pytest.raises(KeyboardInterrupt): demo(video, tmp_path/'out', train=brief(), say=quiet, progress=False)
     assert not (tmp_path/'out'/'metrics.json').exists()
     demo(video, tmp_path/'out', train=brief(), say=quiet, progress=False)
-    assert rows(tmp_path/'out')==rows(finished) and content(tmp_path/'out').keys()==content(finished).keys()
+    assert rows(tmp_path/'out')==rows(finished) and files(tmp_path/'out').keys()==files(finished).keys()
 
 def test_another_video_moves_earlier_results_aside_and_loses_nothing(copy, other):
-    before, news = content(copy), []
+    before, news = files(copy), []
     demo(other, copy, train=brief(steps=1), say=news.append, progress=False)
     aside = copy.with_name('out-small')
-    assert content(aside)==before and str(aside) in news[0] and load_clip(copy/'clip')[1]['source']=='other.mp4'
+    assert files(aside)==before and str(aside) in news[0] and load_clip(copy/'clip')[1]['source']=='other.mp4'
 
 def test_results_are_moved_beside_earlier_ones_too(copy, monkeypatch):
     copy.with_name('out-small').mkdir()
@@ -362,16 +362,16 @@ def test_damaged_notes_are_moved_aside_with_the_rest(copy, source):
 
 @pytest.mark.parametrize('train', [brief(steps=4), brief(seed=2)])
 def test_other_settings_are_refused_and_nothing_changes(copy, video, train):
-    before = content(copy)
+    before = files(copy)
     with pytest.raises(InputError, match='choose another --out'): demo(video, copy, train=train, say=quiet, progress=False)
-    assert content(copy.parent)=={f'out/{k}': v for k,v in before.items()}
+    assert files(copy.parent)=={f'out/{k}': v for k,v in before.items()}
 
 def test_a_device_that_is_not_there_leaves_nothing(tmp_path, copy, other, monkeypatch):
     monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
-    before = content(tmp_path)
+    before = files(tmp_path)
     for out in (tmp_path/'new', copy):
         with pytest.raises(InputError, match="device='cuda'"): demo(other, out, train=brief(device='cuda'), say=quiet, progress=False)
-    assert content(tmp_path)==before and not (tmp_path/'new').exists()
+    assert files(tmp_path)==before and not (tmp_path/'new').exists()
 
 def test_a_real_video_goes_the_whole_way(tmp_path, real_clips):
     found = demo(real_clips/'carphone_pristine.mp4', tmp_path/'out', frames=16, max_side=48, train=brief(steps=1), say=quiet, progress=False)
