@@ -194,7 +194,7 @@ def write_shipped(
     with staged(folder) as part:
         save_file(_tensors(system), part/f'{name}.safetensors')
         card = dict(name=name, says=recipe.says, command=f'v2v train --recipe {name}', seed=notes['train']['seed'], steps=notes['step'],
-                    device=f'{pick_device(notes["train"]["device"])}: {platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}', minutes=minutes,
+                    device=f'{pick_device(notes["train"]["device"])}: {platform.machine()}, {torch.get_num_threads()} thread{"s"[:torch.get_num_threads()!=1]}, torch {torch.__version__}', minutes=minutes,
                     generator=asdict(system.generator.config), system=notes['system'], train=notes['train'], clip=notes['clip'],
                     curve=read_log(run)[:30], sha256=_digest(part/f'{name}.safetensors'))
         (part/f'{name}.json').write_text(json.dumps(card))
