@@ -498,6 +498,7 @@ CALLS = dict(
     warp_size=(lambda p: warp(zeros(*F), zeros(4,2,16,8)), 'does not fit'),
     warp_count=(lambda p: warp(zeros(*F), zeros(3,2,16,16)), 'does not fit'),
     warp_bytes=(lambda p: warp(zeros(*F).byte(), zeros(4,2,16,16)), 'does not fit'),
+    warp_mode=(lambda p: warp(zeros(*F), zeros(4,2,16,16), 'nearest'), "mode='nearest'"),
     visible_size=(lambda p: visible(zeros(4,2,16,16), zeros(4,2,16,8)), 'does not fit'),
     flow_counts=(lambda p: flow_dis(zeros(*F), zeros(3,3,16,16)), 'of one shape'),
     flow_sizes=(lambda p: flow_dis(zeros(*F), zeros(4,3,16,18)), 'of one shape'),

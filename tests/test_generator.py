@@ -64,6 +64,14 @@ def test_a_mask_of_zero_gives_the_warped_past_exactly():
     step = push(build(), mask=-200.).step(*seen())
     assert step.mask.max()==0 and torch.equal(step.fake, step.warped) and not torch.equal(step.fake, step.raw)
 
+def test_sharp_warping_is_bicubic_and_stays_in_range():
+    labels, history, plate = seen()
+    history = history.sign()  # nothing but outlines
+    soft, sharp = (push(build(sharp=s), flow=(.05,.05), mask=-200.).step(labels, history, plate).warped for s in (False, True))
+    assert_close(sharp, warp(history[:,-1], torch.full((1,2,32,32), .5), 'bicubic').clamp(-1, 1), atol=1e-5, rtol=0)
+    assert_close(soft, warp(history[:,-1], torch.full((1,2,32,32), .5)), atol=1e-5, rtol=0)
+    assert sharp.abs().max()==1 and sharp.abs().mean()>1.1*soft.abs().mean()
+
 @pytest.mark.parametrize('past', [1,2])
 def test_without_flow_the_warped_frame_is_the_newest(past):
     history = torch.stack([torch.full((3,32,32), v) for v in (.1,.9)])[None]

@@ -230,12 +230,20 @@ def test_critics_want_real_judged_one_and_made_zero(clip, verdict, wanted):
     assert system.critic_loss(b, made)[0].item()==pytest.approx(wanted)
 
 def test_the_generator_wants_to_be_judged_one(clip):
-    system = build(clip, matching=0., pixels=0., flow_weight=0., warp_weight=0., critic=1.)
+    system = build(clip, matching=0., pixels=0., painter=0., flow_weight=0., warp_weight=0., critic=1.)
     losses = []
     for verdict in (0.,1.):
         verdicts(system, verdict)
-        losses.append(float(step(system, dice())[1]))
+        losses.append(step(system, dice())[1].item())
     assert losses==pytest.approx([2.,0.])
+
+def test_the_painter_is_judged_by_itself_once_it_is_blended(clip):
+    system = build(clip, matching=0., pixels=0., flow_weight=0., warp_weight=0., critic=0., painter=3., alone_first=1)
+    first, later = step(system, dice()), step(system, dice())
+    assert first[1].item()==0
+    raw, real = later[0]['step'].raw, clip.frames[later[0]['t']]
+    assert not torch.equal(raw, later[3])
+    assert later[1].item()==pytest.approx(3*(raw-real).abs().mean().item())
 
 def test_critics_do_not_reach_the_generator(clip):
     system = build(clip)

@@ -90,6 +90,19 @@ def test_fractional_flow_agrees_with_opencv(h, w):
     want = cv2.remap(frame[0].movedim(0, -1).numpy(), x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     assert_close(warp(frame, flow)[0].movedim(0, -1), torch.from_numpy(want), atol=2e-4, rtol=0)
 
+def test_bicubic_keeps_detail_that_bilinear_loses():
+    frame = noise(1,3,24,32)
+    assert_close(warp(frame, constant(2., -1., h=24, w=32), 'bicubic'), warp(frame, constant(2., -1., h=24, w=32)))  # whole pixels
+    detail = lambda x: float((x[...,4:-4,5:-4] - x[...,4:-4,4:-5]).abs().mean())
+    half = constant(.5, 0., h=24, w=32)
+    assert detail(warp(frame, half))<.75*detail(warp(frame, half, 'bicubic'))<.75*detail(frame)
+
+def test_bicubic_agrees_with_its_formula():
+    row, t, a = torch.tensor([0.,1.,5.,2.]), .3, -.75  # Keys (1981), with the a that PyTorch and OpenCV take
+    near, far = lambda d: ((a+2)*d - (a+3))*d*d + 1, lambda d: ((a*d - 5*a)*d + 8*a)*d - 4*a
+    want = row @ torch.tensor([far(1+t), near(t), near(1-t), far(2-t)])
+    assert float(warp(row.view(1,1,1,4), constant(t, 0., h=1, w=4), 'bicubic')[0,0,0,1])==pytest.approx(float(want), abs=1e-5)
+
 @pytest.mark.parametrize('far', [(100,0), (-100,0), (0,100), (0,-100), (1e6,-1e6)])
 def test_off_the_picture_the_border_goes_on(far):
     frame = noise(1,3,6,8)

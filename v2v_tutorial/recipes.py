@@ -121,7 +121,7 @@ RECIPES['quickstart'] = Recipe(
     clip=lambda: _paths(range(160), 'quickstart'),
     held_out=lambda: [_paths([s], f'path-{s}') for s in range(10_000, 10_008)],
     system=SYSTEMS['PathSystem'],
-    settings=dict(width=32, critic_width=16),
+    settings=dict(width=32, critic_width=16, horizon=24, sharp=False, painter=0.),
     train=TrainConfig(steps=5000, save_every=200))
 
 # %% ../nbs/tools/recipes.ipynb #9adbc11c

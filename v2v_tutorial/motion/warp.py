@@ -28,17 +28,19 @@ def pixel_grid(
 def warp(
     source:Tensor, # (B,C,H,W) what to sample from
     flow:Tensor,   # (B,2,H,W) backward flow in pixels, x then y
+    mode:str='bilinear', # or 'bicubic', which blurs less when it is repeated, and can leave the range of the source
 )->Tensor: # (B,C,H,W) with warp(source, flow)(p) = source(p + flow(p))
-    "Backward-warp `source` by `flow`: bilinear, nearest border pixel off the picture"
+    "Backward-warp `source` by `flow`, nearest border pixel off the picture"
     if source.ndim!=4 or flow.shape!=(len(source), 2, *source.shape[2:]) or not source.is_floating_point():
         raise InputError(f'warp: flow {tuple(flow.shape)} does not fit source {tuple(source.shape)} of {source.dtype}; '
                          'give (B,2,H,W) for floats of (B,C,H,W)')
+    if mode not in ('bilinear','bicubic'): raise InputError(f'warp: mode={mode!r}; give bilinear or bicubic')
     h, w = flow.shape[-2:]
     flow = flow.to(torch.promote_types(flow.dtype, torch.promote_types(source.dtype, torch.float32)))  # bfloat16 can't tell pixel 300 from 301
     lost = ~flow.isfinite().all(1, keepdim=True)  # grid_sample's backward crashes Python on NaN: such a pixel becomes NaN without it
     place = pixel_grid(h, w, flow) + flow.masked_fill(lost, 0)
     unit = place.new_tensor([max(w-1, 1), max(h-1, 1)]).view(2,1,1)
-    moved = F.grid_sample(source.to(flow.dtype), (2*place/unit - 1).movedim(1, -1), padding_mode='border', align_corners=True)
+    moved = F.grid_sample(source.to(flow.dtype), (2*place/unit - 1).movedim(1, -1), mode=mode, padding_mode='border', align_corners=True)
     return moved.masked_fill(lost, float('nan')).to(source.dtype)
 
 # %% ../../nbs/02_motion/01_warp.ipynb #56948852

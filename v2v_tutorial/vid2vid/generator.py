@@ -65,6 +65,7 @@ class GeneratorConfig:
     flow:bool = True   # False paints every pixel and warps nothing
     plate:bool = True  # see the median of the training frames
     motion:bool = False  # start the flow from the motion of the labels
+    sharp:bool = False   # warp by bicubic instead of bilinear sampling
 
     def __post_init__(self):
         if self.width<16 or self.width%16: raise InputError(f'width={self.width}: give a multiple of 16, from 16')
@@ -119,7 +120,8 @@ class SequentialGenerator(nn.Module):
         if not self.config.flow: return Step(raw, raw)
         moves = F.interpolate(self.move(features), scale_factor=2., mode='bilinear')[...,:h,:w]
         flow, mask = hint + moves[:,:2]*self.flow_unit, torch.sigmoid(moves[:,2:])
-        warped = warp(history[:,-1], flow)
+        warped = warp(history[:,-1], flow, 'bicubic' if self.config.sharp else 'bilinear')
+        if self.config.sharp: warped = warped.clamp(-1, 1)  # it overshoots at outlines, and what overshoots is warped again
         return Step(blend(raw, warped, mask), raw, warped, flow, mask)
 
     forward = step

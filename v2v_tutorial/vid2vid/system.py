@@ -56,13 +56,15 @@ class Vid2VidConfig:
     flow:bool = setting(True, 'warp the past; False is the no_flow baseline', among=(True,False))
     plate:bool = setting(True, 'see the median of the training frames: for cameras that stand still', among=(True,False))
     motion:bool = setting(True, 'start the flow from the motion of the labels', among=(True,False))
+    sharp:bool = setting(True, 'warp by bicubic sampling, which blurs less when it is repeated', among=(True,False))
     own_past:bool = setting(True, 'practise on own output; False is teacher forcing', among=(True,False))
     streams:int = setting(2, 'films in the making: the batch size', 1, 256)
-    horizon:int = setting(24, 'longest film before a stream starts again', 1, 10_000)
+    horizon:int = setting(60, 'longest film before a stream starts again', 1, 10_000)
     noise:float = setting(.05, 'largest noise on the past', 0, 1)
     alone:float = setting(.3, 'share of samples in which the painter stands alone', 0, 1)
     alone_first:int = setting(400, 'steps at the start in which it always does', 0, 10_000_000)
     pixels:float = setting(5., 'weight of L1', 0, 1000)
+    painter:float = setting(5., 'weight of L1 for the painted pixels by themselves, after alone_first', 0, 1000)
     perceptual:float = setting(1., 'weight of the perceptual distance', 0, 1000)
     critic:float = setting(.1, 'weight of the two critics; 0 leaves them out', 0, 1000)
     matching:float = setting(3., 'weight of feature matching', 0, 1000)
@@ -79,7 +81,7 @@ class SequentialSystem(nn.Module):
     def __init__(self, config:Vid2VidConfig=Vid2VidConfig()):
         super().__init__()
         self.config, c, size = config, config, (config.frame_height, config.frame_width)
-        self.generator = SequentialGenerator(GeneratorConfig(c.labels, self.window, width=c.width, flow=c.flow, plate=c.plate, motion=c.motion))
+        self.generator = SequentialGenerator(GeneratorConfig(c.labels, self.window, width=c.width, flow=c.flow, plate=c.plate, motion=c.motion, sharp=c.sharp))
         self.image_critic = PatchCritic(c.labels + 3, c.critic_width)
         self.temporal_critic = TemporalCritic(self.past+1, c.critic_width)
         self.streams = Streams(c.streams, size, self.past)
@@ -147,6 +149,7 @@ class SequentialSystem(nn.Module):
             flow, warped = self._motion(step, b)
             loss = loss + c.flow_weight*flow + c.warp_weight*warped
             terms['flow'] = flow
+            if self.steps>=c.alone_first: loss = loss + c.painter*F.l1_loss(step.raw, real)
         if c.perceptual:
             terms['perceptual'] = self.judge[0].between(self.judge[0].features(made), [f[b['t']] for f in self.features]).mean()
             loss = loss + c.perceptual*terms['perceptual']
