@@ -5,8 +5,8 @@ import torch.nn.functional as F
 from torch.testing import assert_close
 from v2v_tutorial import metrics
 from v2v_tutorial.clips.clip import Clip, InputError, read_video
-from v2v_tutorial.metrics import (Perceptual, evaluate, flow_source, gradient_energy, motion_epe, perceptual, perceptual_net, psnr, ssim,
-                                  warp_error)
+from v2v_tutorial.metrics import (MEASURES, Perceptual, evaluate, flow_source, gradient_energy, motion_epe, perceptual, perceptual_net, psnr,
+                                  score_table, ssim, warp_error)
 from v2v_tutorial.motion.warp import flow_dis, flows_dis
 
 def noise(*shape, seed=0): return torch.rand(shape, generator=torch.Generator().manual_seed(seed))*2 - 1
@@ -251,3 +251,19 @@ def test_truth_is_used_where_a_world_knows_it(no_net):
 
 def test_film_of_another_length_is_refused(face):
     with pytest.raises(InputError, match='one shape'): evaluate(face.frames[:-1], face)
+
+# ---- tables
+
+ROWS = {'no_flow': dict(psnr=21.456, gradient_energy=.05, excess_warp_error=.00123, first=1.), 'real': dict(psnr=100., gradient_energy=.2, excess_warp_error=0., first=0.)}
+
+def test_a_table_of_scores_has_titles_and_energy_relative_to_real():
+    head, _, row, real = score_table(ROWS, ('psnr','gradient_energy','excess_warp_error','first')).data.splitlines()
+    assert head=='| row | PSNR, dB | gradient energy / real | excess warp error | first |'
+    assert row=='| no flow | 21.46 | 0.25 | 0.0012 | 1.000 |'
+    assert real=='| real | 100.00 | 1.00 | 0.0000 | 0.000 |'
+
+def test_a_table_of_scores_shows_all_that_evaluate_measures():
+    assert set(MEASURES)=={*evaluate(noise(3,3,48,48), Clip(noise(3,3,48,48, seed=1)))} - {'warp_error'}  # the excess stands for it
+
+def test_a_table_of_scores_without_real_is_refused():
+    with pytest.raises(InputError, match='one called real'): score_table({'model': ROWS['no_flow']})

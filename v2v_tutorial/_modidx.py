@@ -390,6 +390,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                       'v2v_tutorial.metrics.perceptual_net': ( 'tools/metrics.html#perceptual_net',
                                                                                'v2v_tutorial/metrics.py'),
                                       'v2v_tutorial.metrics.psnr': ('tools/metrics.html#psnr', 'v2v_tutorial/metrics.py'),
+                                      'v2v_tutorial.metrics.score_table': ('tools/metrics.html#score_table', 'v2v_tutorial/metrics.py'),
                                       'v2v_tutorial.metrics.ssim': ('tools/metrics.html#ssim', 'v2v_tutorial/metrics.py'),
                                       'v2v_tutorial.metrics.warp_error': ('tools/metrics.html#warp_error', 'v2v_tutorial/metrics.py')},
             'v2v_tutorial.motion.warp': { 'v2v_tutorial.motion.warp._dis': ('02_motion/warp.html#_dis', 'v2v_tutorial/motion/warp.py'),
