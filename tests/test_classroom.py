@@ -2,6 +2,7 @@
 import ast, json, os, re, subprocess, sys
 from functools import lru_cache
 from pathlib import Path
+from types import SimpleNamespace
 import nbformat, pytest
 from v2v_tutorial import classroom
 from v2v_tutorial.anatomy import Page, binds, needed, open_lesson, uses
@@ -214,6 +215,12 @@ def test_links_and_files_move_with_the_page(project, tmp_path):
     graded = tmp_path/'out'/'nbgrader'/'source'/'01_a-01_lesson'
     assert 'See the next page, the tools and ![a cat](files/cat.png)' in words(read_page(graded/'01_lesson.ipynb')) and (graded/'files'/'cat.png').exists()
 
+def test_links_to_a_place_on_a_page_stay(project, tmp_path):
+    build(tmp_path/'out', root=project(lesson=dict(title='# Doubling\n\nSee [below](#hints), [what follows](02_next.ipynb#next) and [a tool](../tools/x.ipynb#top).')), progress=False)
+    for kind in ('student', 'teacher'):
+        text = words(read_page(tmp_path/'out'/kind/'01_a'/'01_lesson.ipynb'))
+        assert '[below](#hints), [what follows](02_next.ipynb#next) and a tool.' in text
+
 def test_build_from_one_page_makes_other_links_plain(project, tmp_path):
     build(tmp_path/'out', ['01_a/01_lesson'], root=project(), progress=False)
     assert 'See the next page, the tools' in words(read_page(tmp_path/'out'/'student'/'01_a'/'01_lesson.ipynb'))
@@ -237,6 +244,11 @@ def test_teacher_page_has_everything(name):
 def test_answers_keep_their_outputs(project):
     nb = teacher_page(small(project()))
     assert [c['outputs'][0]['text'] for c in code_cells(nb) if c['source']==ANSWERS['first']]==['seen c3\n']
+
+def test_answers_take_no_heading_of_their_own_to_the_lesson(project):
+    "Two headings of one exercise would stand in the list of contents"
+    heads = [h for c in teacher_page(small(project()))['cells'] if c['cell_type']=='markdown' for h in re.findall(r'(?m)^## .*', c['source'])]
+    assert heads==['## Your turn 1: double', '## Your turn 2: large'] and '**Answer.** Adding a number' in words(teacher_page(small(project())))
 
 def test_overview_sums_up(project):
     text = overview([small(project())])
@@ -350,6 +362,13 @@ def nbgrader(course, *words):
     p = subprocess.run([sys.executable, '-m', 'nbgrader', *words], cwd=course, env=env, capture_output=True, text=True, timeout=800)
     assert p.returncode==0, p.stdout[-2000:] + p.stderr[-3000:]
 
+def test_grading_has_its_own_folder_and_time_and_takes_no_module_from_a_hand_in(tmp_path, monkeypatch):
+    "As nbgrader reads the file: a `torch.py` beside a notebook that was handed in stays unread"
+    monkeypatch.setenv('PYTHONSAFEPATH', '')
+    c = SimpleNamespace(CourseDirectory=SimpleNamespace(), ClearSolutions=SimpleNamespace(), Execute=SimpleNamespace())
+    exec(classroom.GRADER_CONFIG, dict(get_config=lambda: c, __file__=str(tmp_path/'nbgrader_config.py')))
+    assert os.environ['PYTHONSAFEPATH']=='1' and c.CourseDirectory.root==str(tmp_path) and c.Execute.timeout>=300
+
 def hand_in(course, l, student, answers): # what students got, with these functions answered
     path = course/'submitted'/student/l.assignment/l.page.path.name
     path.parent.mkdir(parents=True)
@@ -434,7 +453,7 @@ def test_build_replaces_what_it_made_and_nothing_else(project, tmp_path):
     (out/'student'/'notes.txt').write_text('mine')
     line = build(out, ['01_a/02_next'], root=root, progress=False)
     assert set(files(out))=={'course.json', 'student/01_a/02_next.ipynb', 'teacher/01_a/02_next.ipynb', 'teacher/README.md', 'nbgrader/gradebook.db', 'student/notes.txt'}
-    assert 'no exercises' in line
+    assert 'no exercises' in line and all(any(p.iterdir()) for p in out.rglob('*') if p.is_dir()), 'an empty folder was left'
     build(out, root=root, progress=False)
     assert (out/'nbgrader'/'nbgrader_config.py').exists() and (out/'nbgrader'/'gradebook.db').read_text()=='grades'
 

@@ -6,7 +6,7 @@ from conftest import content
 from v2v_tutorial import cli
 from v2v_tutorial.clips.clip import InputError, read_video, write_film
 from v2v_tutorial.clips.world import World
-from v2v_tutorial.engine import read_log
+from v2v_tutorial.engine import TrainConfig, read_log
 from v2v_tutorial.vid2vid.system import Vid2VidConfig
 
 def one_line(result, *says): # a fault as it should be
@@ -161,6 +161,29 @@ def test_a_recipe_is_trained_by_one_command(v2v, tmp_path, monkeypatch):
         code, out, _ = v2v('train', '--recipe', 'quickstart', '--out', tmp_path/'out', *words)
         name, folder, train = asked[-1]
         assert code==0 and (name, folder, train.steps, train.seed)==('quickstart', tmp_path/'out', steps, 0) and str(tmp_path/'out'/'shipped') in out
+
+def test_a_recipe_goes_to_a_folder_of_its_name_on_the_device_that_was_asked_for(v2v, monkeypatch):
+    import v2v_tutorial.recipes as recipes
+    asked = []
+    monkeypatch.setattr(recipes, 'train_recipe', lambda *args: asked.append(args) or Path('made'))
+    assert v2v('train', '--recipe', 'quickstart', '--device', 'cuda')[0]==0
+    (_, folder, train), = asked
+    assert folder==Path('runs/quickstart') and train.device=='cuda'
+
+def test_every_word_of_a_command_is_handed_on(v2v, monkeypatch):
+    asked = []
+    monkeypatch.setattr('v2v_tutorial.pipeline.demo', lambda *args, **kw: asked.append(args))
+    monkeypatch.setattr('v2v_tutorial.pipeline.read_source', lambda *args, **kw: asked.append((args, kw)) or ('clip', {}))
+    monkeypatch.setattr('v2v_tutorial.pipeline.train_clip', lambda *args, **kw: asked.append((args, kw)))
+    words = '--steps', 7, '--seed', 5, '--device', 'cpu', '--precision', 'bf16'
+    train = TrainConfig(steps=7, seed=5, device='cpu', precision='bf16')
+    v2v('demo', '--video', 'a.mp4', '--out', 'there', '--labels', 'lines', '--frames', 30, '--max-side', 40, *words)
+    v2v('train', 'a.mp4', '--out', 'there', '--no-flow', *words)
+    v2v('train', 'a.mp4')
+    v2v('prepare', 'a.mp4', '--labels', 'lines', '--frames', 30, '--max-side', 40)
+    assert asked[0]==(Path('a.mp4'), Path('there'), 'lines', 30, 40, train)
+    assert asked[2]==(('clip', {}, Path('there'), train), dict(flow=False)) and asked[4]==(('clip', {}, Path('runs/model'), TrainConfig()), dict(flow=True))
+    assert asked[5]==((), dict(video=Path('a.mp4'), kind='lines', frames=30, max_side=40))
 
 @pytest.mark.parametrize('command', ['train','demo'])
 def test_a_device_that_is_not_there_is_named(v2v, place, tmp_path, monkeypatch, command):

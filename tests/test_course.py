@@ -67,8 +67,14 @@ def test_every_case_counts(capsys):
 def test_place_of_the_largest_difference_is_named(capsys):
     assert 'largest difference 6 at (0, 2)' in verdict(capsys, lambda x: x, (X,), ref=torch.abs)[1]
 
+def test_place_of_what_is_no_number_is_named(capsys):
+    spoil = lambda x: x.abs().index_fill(1, torch.tensor(1), float('nan')) + torch.tensor([[9.,0,0,0]])
+    assert 'largest difference inf at (0, 1)' in verdict(capsys, spoil, (X,), ref=torch.abs)[1]
+
 @pytest.mark.parametrize('tol,right', [(1e-2,True), (1e-4,False)])
 def test_tolerance_is_as_asked(tol, right): assert check(lambda x: x.abs()+1e-3, (X,), ref=torch.abs, tol=tol) is right
+
+def test_tolerance_does_not_grow_with_the_numbers(): assert not check(lambda x: 1000*x.abs()+1e-2, (X,), ref=lambda x: 1000*x.abs())
 
 # ---- kinds of answers
 
@@ -96,6 +102,7 @@ def test_attempt_that_writes_into_its_argument_spoils_nothing():
     x,a = X.clone(),np.ones(3)
     assert not check(greedy, (x,), ref=torch.abs) and (x==X).all()
     assert check(lambda x: x.abs_(), (x,), (x,), ref=torch.abs) and (x==X).all()
+    assert check(torch.abs, (x,), (x,), ref=lambda x: x.abs_()) and (x==X).all()
     def fill(a): a[:] = 7; return a
     assert not check(fill, (a,), ref=lambda a: a) and (a==1).all()
 

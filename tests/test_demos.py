@@ -2,9 +2,10 @@
 import json, subprocess, sys, time
 import numpy as np, pytest, torch
 from v2v_tutorial import demos
-from v2v_tutorial.clips.clip import InputError
+from v2v_tutorial.clips.clip import InputError, to_uint8
 from v2v_tutorial.demos import CSS, ESM, QUICKSTART, SHOWS, Play, Slider, Toggle, fault_line, quickstart_frame, quickstart_state, quickstart_views, show_play
-from v2v_tutorial.recipes import load_shipped, scene, scenery
+from v2v_tutorial.drawing import flow_picture
+from v2v_tutorial.recipes import FASTEST, load_shipped, make_film, scene, scenery
 from conftest import ROOT
 
 def grey(state): return np.full((24,32,3), round(255*state['x']), np.uint8)
@@ -46,15 +47,26 @@ def test_the_state_is_the_last_moment_of_the_film(views):
     now = scene(world, s['x'], s['y'], s['dx'], s['dy'], s['size'], s['t']).draw(0)[0]
     assert np.array_equal(views['real'], now)
 
+def test_the_views_are_the_second_step_of_a_film_from_the_plate():
+    "What `make_film` makes of these two moments, to the byte: the first frame from the plate, the second from the first, and all views of the second"
+    s, model = quickstart_state(dict(dx=.03, dy=-.02)), load_shipped('quickstart')
+    world = scene(scenery((128,128)), *(s[k] for k in ('x','y','dx','dy','size','t')))
+    clip = demos.extract_labels(demos.Clip(demos.to_float(np.stack([world.draw(t)[0] for t in (-1,0)]))))
+    with torch.inference_mode(): _, step = make_film(model, clip)
+    wanted = dict(film=step.fake[0], label=clip.labels[1].expand(3,-1,-1)*2 - 1, flow=flow_picture(step.flow[0], FASTEST*128), mask=step.mask[0].expand(3,-1,-1)*2 - 1)
+    views = quickstart_views(s)
+    for name,picture in wanted.items(): assert np.array_equal(views[name], to_uint8(picture)), name
+
 def test_flow_follows_the_move():
     "What moved right has flow to the left, and is drawn in the hue of `right`; the other way the opposite"
     at = np.s_[40:60,58:70] # on the balloon
     right, left = (quickstart_frame(dict(x=.5, y=.5, dx=dx, size=1, show='flow')).astype(int)[at].mean((0,1)) for dx in (.04,-.04))
     assert right[0]-right[1:].mean()>20 and left[1:].mean()-left[0]>20
 
-def test_a_jump_of_the_pointer_is_no_faster_than_the_training():
-    fast, fastest = (quickstart_frame(dict(dx=dx)) for dx in (.6,.05))
-    assert np.array_equal(fast, fastest)
+@pytest.mark.parametrize('way', ['dx', 'dy'])
+def test_a_jump_of_the_pointer_is_no_faster_than_the_training(way):
+    fast, fastest, slower = (quickstart_frame({way: v}) for v in (.6,.05,.03))
+    assert np.array_equal(fast, fastest) and not np.array_equal(fast, slower)
 
 def test_the_film_comes_from_plate_and_drawing_not_from_the_real_picture(views, monkeypatch):
     "With a blank drawing the balloon is gone"
@@ -74,7 +86,7 @@ def test_a_frame_is_quick():
 
 @pytest.mark.parametrize('state,says', [
     (dict(x=1.2), 'x=1.2: give a number from 0 to 1'), (dict(t=-1), 't=-1'), (dict(size=9), 'size=9'), (dict(y='up'), "y='up'"), (dict(x=float('nan')), 'x=nan'),
-    (dict(x=True), 'x=True'), (dict(x=None), 'x=None'), (dict(show='nothing'), 'choose one of film, label, flow, mask, real'), (dict(z=1), "'z': no part of the state")])
+    (dict(x=True), 'x=True'), (dict(x=None), 'x=None'), (dict(size=.3), 'size=0.3: give a number from 0.4 to 1'), (dict(show='nothing'), 'choose one of film, label, flow, mask, real'), (dict(z=1), "'z': no part of the state")])
 def test_a_state_that_will_not_do_is_named(state, says):
     with pytest.raises(InputError) as fault: quickstart_frame(state)
     assert says in str(fault.value)
@@ -138,7 +150,8 @@ def test_the_widget_hears_and_answers():
     for x in (.4,.8): canvas._handle_custom_msg(dict(view='v', id=1, state=dict(x=x, y=.5)), [])
     assert sent[0][0]['size']==(24,32) and len(sent[0][1][0])==24*32*4
     assert sent[1][0]['error']=='ValueError: too far to the right' and canvas.play.fault
-    assert [c['kind'] for c in canvas.spec['controls']]==['slider','toggle'] and canvas.spec['alt']=='a square'
+    assert [c['kind'] for c in canvas.spec['controls']]==['slider','toggle'] and canvas.spec['alt']=='a square' and canvas.spec['size']==(128,128)
+    assert play(size=(24,32)).spec()['size']==(24,32)
 
 def test_the_quickstart_is_a_widget_whose_controls_are_parts_of_the_state():
     canvas = demos.quickstart()
@@ -146,6 +159,7 @@ def test_the_quickstart_is_a_widget_whose_controls_are_parts_of_the_state():
     for c in canvas.spec['controls']:
         low, high = (c['low'], c['high']) if c['kind']=='slider' else (c['on'], c['off'])
         for value in (low, high): quickstart_state({c['name']: value})
+    assert [(c['on'], c['off']) for c in canvas.spec['controls'] if c['kind']=='toggle']==[(show, 'film') for show in SHOWS[1:]]
     assert canvas.play.press(show='mask').shape==(128,128,3)
 
 def test_the_page_of_the_widget_keeps_its_promises():
@@ -174,6 +188,16 @@ def test_without_widget_libraries_the_same_call_gives_the_strip():
 def test_a_fault_of_the_demo_itself_does_not_pass_for_a_missing_library(monkeypatch):
     monkeypatch.setattr(Play, 'spec', lambda self: 1/0)
     with pytest.raises(ZeroDivisionError): demos.quickstart()
+
+def test_the_strip_has_the_rows_and_the_way_that_its_words_tell(monkeypatch):
+    "Edge drawings, film, flow and mask below each other, and the balloon goes from left to right"
+    asked, views, shown = [], quickstart_views, []
+    monkeypatch.setattr(demos, 'quickstart_views', lambda state: asked.append(state) or views(state))
+    monkeypatch.setattr(demos, 'show_strip', lambda rows, **how: shown.append(rows))
+    demos.quickstart_strip(2)
+    for row,name in zip(shown[0], ('label','film','flow','mask'), strict=True):
+        for picture,state in zip(row, asked, strict=True): assert np.array_equal(to_uint8(picture), views(state)[name]), name
+    assert asked[0]['x']<.2 and asked[1]['x']>.8 and all(s['dx']>0 for s in asked)
 
 def test_the_strip_is_small_and_has_words():
     from test_pages import PICTURE_MAX

@@ -26,9 +26,9 @@ def ramp(state):
 
 class Kernel:
     "A tab with one demo, and the messages between them"
-    def __init__(self, tab):
+    def __init__(self, tab, size=(H,W)):
         self.tab = tab
-        self.play = Play(ramp, dict(x=.2, y=.5, dx=0, dy=0, n=1, show='a'), [Slider('n', 'number', 0, 5, 1), Toggle('show', 'other', 'b', 'a'), Toggle('show', 'third', 'c', 'a')], 'a ramp', (H,W))
+        self.play = Play(ramp, dict(x=.2, y=.5, dx=0, dy=0, n=1, show='a'), [Slider('n', 'number', 0, 5, 1), Toggle('show', 'other', 'b', 'a'), Toggle('show', 'third', 'c', 'a')], 'a ramp', size)
         tab.evaluate(HOST, [ESM, CSS, self.play.spec()])
         self.canvas, self.panel = tab.locator('canvas.v2v-canvas'), tab.locator('.v2v-error')
     def sent(self): return self.tab.evaluate('sent')
@@ -61,6 +61,31 @@ def test_the_first_picture_is_asked_for_at_once_and_drawn_to_the_byte(tab):
     demo.answer()
     assert demo.drawn()==1 and demo.state()==demo.play.state
     assert np.array_equal(demo.pixels()[...,:3], ramp(demo.state())) and (demo.pixels()[...,3]==255).all()
+
+def test_a_picture_of_another_size_is_shown_whole(tab):
+    demo = Kernel(tab, (8,40))
+    demo.answer()
+    assert demo.canvas.evaluate('c => [c.height, c.width]')==[H,W] and np.array_equal(demo.pixels()[...,:3], ramp(demo.state()))
+
+@pytest.fixture
+def late(tab):
+    "Let the time pass after which no answer is expected any more"
+    tab.evaluate('() => { window.alarms = []; window.kept = setTimeout; window.setTimeout = f => alarms.push(f) }')
+    yield lambda: tab.evaluate('() => alarms.at(-1)()')
+    tab.evaluate('() => { window.setTimeout = kept }')
+
+def test_a_kernel_that_does_not_answer_is_named_and_asked_again(tab, late):
+    demo = Kernel(tab)
+    late()
+    assert demo.panel.inner_text().startswith('No answer yet') and len(demo.sent())==1
+    demo.canvas.focus()
+    demo.tab.keyboard.press('ArrowRight')
+    assert len(demo.sent())==2
+    demo.answer() # to what was asked first
+    demo.tab.keyboard.press('ArrowRight')
+    assert len(demo.sent())==1, 'the second question is still open'
+    demo.settle()
+    assert not demo.panel.is_visible() and demo.state()['x']==pytest.approx(.24)
 
 def test_one_message_in_flight_and_the_newest_position_wins(demo):
     box = demo.canvas.bounding_box()
@@ -99,6 +124,26 @@ def test_it_stays_in_the_picture(demo):
     for _ in range(4): demo.tab.keyboard.press('Shift+ArrowLeft')
     demo.settle()
     assert demo.state()['x']==0
+    for _ in range(6): demo.tab.keyboard.press('Shift+ArrowDown')
+    demo.settle()
+    assert demo.state()['y']==1
+
+def test_a_key_that_moves_the_picture_does_not_move_the_page(demo):
+    demo.tab.evaluate("() => { window.stopped = []; addEventListener('keydown', e => stopped.push(e.key, e.defaultPrevented)) }")
+    demo.canvas.focus()
+    for key in ('ArrowDown', 'a'): demo.tab.keyboard.press(key)
+    assert demo.tab.evaluate('stopped')==['ArrowDown', True, 'a', False]
+
+def test_a_slider_shows_its_value_and_leaves_the_last_move_as_it_is(demo):
+    slider, value = demo.tab.get_by_role('slider'), demo.tab.locator('output')
+    assert slider.input_value()==value.inner_text()=='1'
+    demo.canvas.focus()
+    demo.tab.keyboard.press('ArrowRight')
+    demo.settle()
+    slider.focus()
+    demo.tab.keyboard.press('ArrowRight')
+    demo.settle()
+    assert demo.state()['n']==2 and value.inner_text()=='2' and (demo.state()['dx'],demo.state()['dy'])==pytest.approx((.02,0))
 
 def test_keys_alone_reach_everything(demo):
     demo.canvas.focus()

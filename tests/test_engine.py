@@ -286,6 +286,24 @@ def test_the_log_has_one_line_for_each_step(tmp_path):
     rows = read_log(tmp_path)
     assert [row['step'] for row in rows]==list(range(1,13)) and all(set(row)=={'step','loss','critic'} for row in rows)
 
+def test_the_log_holds_what_the_losses_were(tmp_path):
+    system, seen = toy(), []
+    loss = system.generator_loss
+    system.generator_loss = lambda b: (made := loss(b), seen.append(made[0].item()))[0]
+    train(tmp_path, system)
+    assert [row['loss'] for row in read_log(tmp_path)]==pytest.approx(seen, abs=6e-6)
+
+def test_the_log_is_on_the_disk_before_the_checkpoint_that_it_leads_to(tmp_path, monkeypatch):
+    synced, save, sync = [], engine.save_checkpoint, os.fsync
+    def saved(folder, step, *args, **kw):
+        assert len(read_log(folder))==step and (folder/'log.jsonl').stat().st_ino in synced
+        synced.clear()
+        return save(folder, step, *args, **kw)
+    monkeypatch.setattr(engine, 'save_checkpoint', saved)
+    monkeypatch.setattr(os, 'fsync', lambda handle: (synced.append(os.fstat(handle).st_ino), sync(handle)))
+    train(tmp_path)
+    assert load_checkpoint(tmp_path)[1]['step']==12
+
 def test_half_a_line_in_the_log_is_cut_off(tmp_path, whole):
     interrupted(tmp_path, (6,))
     with open(tmp_path/'log.jsonl', 'a') as log: log.write('{"step": 7, "lo')

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 import pytest, torch
 import torch.nn as nn
+from v2v_tutorial import engine
 from v2v_tutorial.clips.clip import Clip
 from v2v_tutorial.clips.labels import extract_labels
 from v2v_tutorial.clips.world import World
@@ -260,6 +261,38 @@ def test_these_numbers_are(numbers, cause):
     with pytest.raises(TrainingStopped) as found: feed(400, **numbers)
     assert found.value.cause==cause
 
+def test_an_illness_that_shows_late_began_before():
+    "Growth is seen over two looks at the weights, and means lag: what was saved meanwhile is not sound"
+    slow = [s for s in SIGNS.values() if 'within 20 steps' in s.says]
+    assert len(slow)==2 and all(s.back==20==2*Health.look_every for s in slow) and SIGNS['worse'].back>=5 and SIGNS['won'].back>=10
+    health = Health(toy())
+    health.step = 50
+    health._judge('late', replace(SIGNS['flat'], rule=lambda n: True, back=20), {})
+    assert health.sound==29
+    looks = [step for step in range(1, 31) for health.step in [step] if 'generator_weight' in health.vital_signs(torch.zeros(1,3,4,4), {})]
+    assert looks==[10,20,30]
+
+def test_a_run_that_has_not_learnt_yet_is_sound():
+    health = Health(build())
+    health.step, health.memory = 9, {'grey.since': 2., 'grey.steps': 7.}
+    assert health.sound==9
+    health.memory['flat.since'] = 5.
+    assert health.sound==5
+
+def test_a_clip_is_as_saturated_as_its_most_saturated_frame_and_as_plain_as_its_plainest():
+    frames = torch.rand(3,3,8,8, generator=torch.Generator().manual_seed(0))
+    frames[1], frames[2] = frames[1].sub(.5).sign(), .5
+    health = Health(build())
+    health.begin(Clip(frames))
+    assert health.clip==dict(real_pinned=1., real_spread=0.)
+
+@pytest.mark.parametrize('before,cause', [(1.4,'rate'), (1.2,'arithmetic')])
+def test_a_lost_number_after_weights_have_grown_is_the_fault_of_the_rate(before, cause):
+    "Since the look before the last"
+    health = Health(build())
+    health.memory['generator_weight_before'] /= before
+    assert health._thrown()==cause
+
 def test_a_graph_in_the_past_is_seen_before_anything_is_computed(clip, tmp_path):
     stopped = train(tmp_path, clip, 5, kind=PastKeepsGraph)
     assert stopped.diagnosis==Diagnosis('past_graph', 'what was drawn for this step carries a graph', 2, 1)
@@ -358,11 +391,36 @@ def test_a_broken_clip_leaves_nothing(clip, tmp_path):
     stopped = train(tmp_path/'run', one_pixel(clip), 10)
     assert stopped.step==0 and 'frame 9 of the clip' in str(stopped) and not (tmp_path/'run').exists()
 
+@pytest.mark.parametrize('name', ['frames','labels','flow'])
+def test_a_clip_is_read_to_the_last_number(name):
+    clip = World(seed=0, size=(32,32)).clip(4)
+    clip = replace(clip, labels=torch.zeros(4,1,32,32))
+    getattr(clip, name)[2,0,3,3] = float('nan')
+    with pytest.raises(TrainingStopped, match=f'frame 2 of the clip holds nan or infinity in its {name}') as found: Health.check_clip(clip)
+    assert found.value.cause=='broken_input'
+
+def test_a_batch_that_holds_no_numbers_is_named(tmp_path):
+    "The clip was sound, and what was made of it isn't"
+    system = toy()
+    draw = system.draw
+    def drawn(rng):
+        b = draw(rng)
+        return b if system.steps<6 else dict(b, real=b['real']/0)
+    system.draw = drawn
+    with pytest.raises(TrainingStopped, match="'real' of its batch holds such numbers") as found: toy_train(tmp_path, system)
+    assert found.value.cause=='broken_input' and found.value.step==7 and load_checkpoint(tmp_path)[1]['step']==5
+
 def test_the_newest_up_to_a_step_is_spared(tmp_path):
     for step,sound in ((1,None), (2,None), (3,2), (4,2), (5,2), (6,None)):
         save_checkpoint(tmp_path, step, dict(a=torch.zeros(1)), {}, sound=sound)
         if step==5: assert names(tmp_path)==['step-000002','step-000004','step-000005']
     assert names(tmp_path)==['step-000005','step-000006']
+
+def test_a_checkpoint_of_the_last_sound_step_is_sound(tmp_path):
+    for step in (5, 10): save_checkpoint(tmp_path, step, dict(a=torch.zeros(1)), {})
+    assert engine._set_aside(tmp_path, 10)==10 and names(tmp_path)==['step-000005','step-000010']
+    assert engine._set_aside(tmp_path, 9)==5 and names(tmp_path)==['ill-000010','step-000005']
+    assert engine._set_aside(tmp_path, 4) is None and names(tmp_path)==['ill-000005','ill-000010']
 
 # ---- a run that was interrupted sees what the whole one sees
 

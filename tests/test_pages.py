@@ -5,7 +5,8 @@ import nbformat, pytest, torch
 from PIL import Image
 from v2v_tutorial.clips.clip import read_video
 from v2v_tutorial.drawing import least_difference
-from v2v_tutorial.pages import code_cells, execute, is_stale, page_paths, read_page, run_page, write_page
+from v2v_tutorial import pages
+from v2v_tutorial.pages import code_cells, execute, freshness, imported_modules, is_stale, offline_env, page_paths, read_page, run_page, runs_here, write_page
 from conftest import LEDGER, ROOT
 
 LIMIT_S = 60                # seconds for one page in FAST mode
@@ -368,6 +369,53 @@ def test_edit_of_page_or_of_its_module_makes_it_stale(project):
     run_page(page)
     page.write_text(page.read_text().replace('thing.x', 'thing.x+1'))
     assert is_stale(page, project)
+
+def test_prose_and_blanks_make_no_page_stale_and_every_kind_of_import_counts(project):
+    folder = project/'v2v_tutorial'/'room'
+    folder.mkdir(parents=True)
+    for name in ('thing','other'): (folder/f'{name}.py').write_text('x = 1\n')
+    def hashed(*cells):
+        write_page(project/'nbs'/'p.ipynb', *cells)
+        return freshness(read_page(project/'nbs'/'p.ipynb'), project)
+    assert hashed('# Title', 'a = 1  \nb = 2\n')==hashed('# Another title\n\nand words', 'a = 1\nb = 2')!=hashed('a = 1\nb = 3')
+    for code in ('import v2v_tutorial.room.thing', 'import v2v_tutorial.room.thing as t', 'from v2v_tutorial.room import thing as t', 'from v2v_tutorial.room.thing import x',
+                 'def later():\n    from v2v_tutorial.room.thing import *', '!ls\nimport v2v_tutorial.room.thing'):
+        write_page(project/'nbs'/'p.ipynb', code)
+        assert imported_modules(read_page(project/'nbs'/'p.ipynb'), project)==[folder/'thing.py'], code
+
+def test_folders_that_are_hidden_hold_no_pages(project):
+    for place in ('.ipynb_checkpoints', '_made', '01_a', '01_a/_old'):
+        (project/'nbs'/place).mkdir()
+        write_page(project/'nbs'/place/'p.ipynb', '1')
+    write_page(project/'nbs'/'_draft.ipynb', '1')
+    assert page_paths(project)==[project/'nbs'/'01_a'/'p.ipynb']
+
+@pytest.mark.parametrize('source,gpu,runs', [('1', False, True), ('#| eval: false\n1', False, False), ('#|eval:false\n1', True, False), ('#| eval: true\n1', False, True),
+                                             ('#| gpu\n1', False, False), ('#| gpu\n1', True, True), ('x = "#| gpu"', False, True)])
+def test_a_cell_that_is_switched_off_or_lacks_its_gpu_is_left_out(source, gpu, runs, monkeypatch):
+    monkeypatch.setattr(pages, '_has_gpu', lambda: gpu)
+    assert runs_here(nbformat.v4.new_code_cell(source)) is runs and not runs_here(nbformat.v4.new_markdown_cell(source))
+
+def test_a_page_has_one_thread_and_the_package_of_its_project(tmp_path, project, monkeypatch):
+    monkeypatch.setenv('OMP_NUM_THREADS', '8')
+    env = offline_env(tmp_path, project)
+    assert {env[f'{k}_NUM_THREADS'] for k in ('OMP','MKL','OPENBLAS','NUMEXPR')}=={'1'}==({env['OPENCV_FOR_THREADS_NUM']}) and env['PYTHONPATH'].split(os.pathsep)[:2]==[str(tmp_path), str(project)]
+
+def test_commands_list_and_run_what_is_stale_and_nothing_else(project, monkeypatch, capsys):
+    for name in ('a','b'): write_page(project/'nbs'/f'{name}.ipynb', "import os\nos.environ['V2V_FULL']")
+    monkeypatch.chdir(project/'nbs')
+    def command(*words): # exit code, what it printed
+        with pytest.raises(SystemExit) as end: pages.app(list(words))
+        return end.value.code, capsys.readouterr().out
+    run_page(project/'nbs'/'a.ipynb')
+    before = (project/'nbs'/'a.ipynb').read_text()
+    assert command('stale')==(1, 'nbs/b.ipynb\n')
+    code, said = command('run', '--full')
+    assert code==0 and said.endswith(' s  nbs/b.ipynb\n') and said.count('\n')==1 and (project/'nbs'/'a.ipynb').read_text()==before
+    assert command('stale')==(0, 'every page is fresh\n')
+    for name,mode,shown in (('a','fast',"'0'"), ('b','full',"'1'")):
+        nb = read_page(project/'nbs'/f'{name}.ipynb')
+        assert nb.metadata.v2v.mode==mode and nb.cells[0].outputs[0].data['text/plain']==shown and nb.metadata.kernelspec.name=='python3'
 
 def test_widgets_and_timings_are_not_stored(project):
     page = project/'nbs'/'p.ipynb'

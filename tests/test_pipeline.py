@@ -141,8 +141,10 @@ def test_truth_of_a_world_comes_back(tmp_path):
         assert torch.equal(a, b) and a.dtype==b.dtype if isinstance(a, torch.Tensor) else a==b
 
 def test_a_preview_shows_frames_above_labels(tmp_path, video):
-    sheet = cv2.imread(str(prepare(tmp_path/'clip', video=video)/'preview.png'))
-    assert sheet.shape[1]>=6*32 and sheet.std()>20
+    sheet, (clip, _) = cv2.imread(str(prepare(tmp_path/'clip', video=video)/'preview.png'))[...,::-1], load_clip(tmp_path/'clip')
+    assert sheet.shape==(2*34-2, 6*34-2, 3)
+    for k,x in ((0,0), (-1,5*34)):
+        assert np.array_equal(sheet[:32,x:x+32], to_uint8(clip.frames)[k]) and np.array_equal(sheet[34:,x:x+32], to_uint8(clip.labels.expand(-1,3,-1,-1)*2 - 1)[k])
 
 def test_prepared_and_direct_clips_train_alike(tmp_path, source):
     save_clip(source[0], tmp_path, source[1])
@@ -263,12 +265,15 @@ def test_the_film_shows_label_generated_and_real_side_by_side(run, tmp_path):
 def test_the_picture_has_a_column_for_each_part(tmp_path, source, run, flow, columns):
     "label, generated, raw, warped, flow, mask, real; without flow only four of them"
     if not flow: run = train_clip(*source, tmp_path/'run', brief(steps=1), progress=False, flow=False, **SMALL)
-    widths = []
+    widths, shown = [], []
     sheet = pipeline.contact_sheet
     with pytest.MonkeyPatch.context() as m:
-        m.setattr(pipeline, 'contact_sheet', lambda rows, n, titles: widths.append((len(rows),n,titles)) or sheet(rows, n=n, titles=titles))
+        m.setattr(pipeline, 'contact_sheet', lambda rows, n, titles: shown.append(rows) or widths.append((len(rows),n,titles)) or sheet(rows, n=n, titles=titles))
         synthesize(run, tmp_path/'film', moments=4)
     assert widths[0][:2]==(4,columns) and widths[0][2][0]=='label' and widths[0][2][-1]=='real'
+    made, clip, at = film(run), open_run(run)[2], widths[0][2].index('generated')
+    for row,t in zip(shown[0], (0,2,3,5), strict=True):
+        assert torch.equal(row[0], clip.labels[18+t].expand(3,-1,-1)*2 - 1) and torch.equal(row[at], made[t]) and torch.equal(row[-1], clip.frames[18+t])
     assert cv2.imread(str(tmp_path/'film'/'flow_and_mask.png')).std()>10
 
 def test_a_failed_film_leaves_what_was_there(run, tmp_path, monkeypatch):

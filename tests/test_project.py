@@ -59,9 +59,9 @@ def test_readme_is_made_from_index():
 def test_readme_follows_index(tmp_path):
     (tmp_path/'nbs').mkdir()
     shutil.copy(ROOT/'settings.ini', tmp_path)
-    write_page(tmp_path/'nbs'/'index.ipynb', '# Title\n\n![film](media/a.webp)', '#| hide\nsecret = 1', '#| eval: false\nshown = 1')
+    write_page(tmp_path/'nbs'/'index.ipynb', '# Title\n\n![film](media/a.webp)', '#| hide\nsecret = 1', '#| eval: false\nshown = 1', '#| echo: false\nquiet = 1')
     text = readme_text(tmp_path)
-    assert '![film](nbs/media/a.webp)' in text and 'shown = 1' in text and 'secret' not in text and '#|' not in text
+    assert 'quiet' not in text and '![film](nbs/media/a.webp)' in text and 'shown = 1' in text and 'secret' not in text and '#|' not in text
 
 def test_readme_links_lead_somewhere():
     text = (ROOT/'README.md').read_text()

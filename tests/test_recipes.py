@@ -1,6 +1,7 @@
 "A shipped model can be made again, says how good it is, and notices damage"
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 import numpy as np, pytest, torch
 from torch.testing import assert_close
 from v2v_tutorial import recipes
@@ -35,6 +36,12 @@ def test_a_scene_leaves_its_world_alone_and_the_others_where_they_are():
     assert all(np.array_equal(a, b) for a,b in zip(before, world.poses(7)))
     assert all(np.allclose(a, b) for a,b in zip(moved.poses(0)[:-1], before[:-1])) and not np.allclose(moved.poses(0)[-1], before[-1])
 
+def test_the_balloon_of_a_scene_turns_on():
+    "Only its place, its motion and its size are ours"
+    world = World()
+    (*_, turn, size), (*_, wanted, _) = scene(world, size=.6, t=3).layers[-1].place(20), world.layers[-1].place(23)
+    assert turn==wanted!=world.layers[-1].place(3)[-2] and size==.6
+
 def test_the_truth_of_a_path_is_true():
     clip = path_clip(3)
     gap = (warp(clip.frames[:-1], clip.flow[1:]) - clip.frames[1:]).abs()
@@ -59,6 +66,7 @@ def test_join_keeps_every_field_in_order():
     both = join([a, b], 'both')
     assert len(both)==2*PATH_FRAMES and both.name=='both' and both.labels is None
     for key in ('frames','flow','visible','ids'): assert torch.equal(getattr(both, key)[PATH_FRAMES:], getattr(b, key))
+    assert join([replace(a, fps=12.), b], 'both').fps==12
 
 # ---- a film that begins with nothing
 
@@ -138,6 +146,35 @@ def test_an_interrupted_run_does_not_claim_its_last_minutes(tiny, tmp_path):
     train_recipe('tiny', tmp_path/'run', progress=False)
     card = read_card('tiny', tmp_path/'run'/'shipped')
     assert card['minutes'] is None and 'no_flow' not in card['scores']
+
+def test_the_card_scores_what_is_shipped_on_clips_that_are_held_out(tiny):
+    card, recipe = read_card('tiny', tiny/'shipped'), RECIPES['tiny']
+    (clip,), model = recipe.held_out(), load_shipped('tiny', tiny/'shipped')
+    assert card['scores']['model']==pytest.approx(recipes.evaluate(torch.cat([s.fake for s in make_film(model, clip)]), clip), abs=6e-5) and card['protocol']['clips']==['p']
+    assert [load_checkpoint(tiny/run)[1]['system']['flow'] for run in ('model','no_flow')]==[True, False] and card['scores']['no_flow']!=card['scores']['model']
+
+def test_each_row_of_the_scores_is_what_its_name_says(two_paths, monkeypatch):
+    "Each model by its own film, the painter by the raw frames of the first, and the mean over all clips"
+    level = lambda x: torch.full((1,3,128,128), x)
+    monkeypatch.setattr(recipes, 'make_film', lambda model, clip: [SimpleNamespace(fake=level(model.light), raw=level(-model.light)) for _ in clip.frames])
+    monkeypatch.setattr(recipes, 'evaluate', lambda made, clip: dict(light=float(made.mean())*len(clip)))
+    models = {name: SimpleNamespace(light=x, plate=level(5*x)) for name,x in (('one',.1), ('two',.2))}
+    clips = [two_paths[:6], two_paths[6:8]] # four frames on average
+    found = {k: v['light'] for k,v in scores(models, clips, two_paths).items()}
+    real = float(sum(c.frames.mean()*len(c) for c in clips)/2)
+    assert found==pytest.approx(dict(one=.4, two=.8, painter_alone=-.4, nearest=real, plate=2., real=real), abs=1e-4)
+
+def test_a_row_of_the_sheet_is_the_end_of_a_film(two_paths, monkeypatch):
+    system, shown = begun(two_paths).eval(), []
+    monkeypatch.setattr(recipes, 'contact_sheet', lambda rows, n, titles: shown.append((rows, titles)))
+    clips = [two_paths[:3], two_paths[3:5]]
+    recipes.sheet(system, clips)
+    (rows, titles), = shown
+    assert titles==['label','generated','real','flow','mask']
+    for row,clip in zip(rows, clips, strict=True):
+        step = make_film(system, clip)[-1]
+        for picture,wanted in zip(row, (clip.labels[-1].expand(3,-1,-1)*2 - 1, step.fake[0], clip.frames[-1])): assert torch.equal(picture, wanted)
+        assert torch.equal(row[4], step.mask[0].expand(3,-1,-1)*2 - 1)
 
 def test_the_beginning_of_a_run_is_its_curve(tiny):
     steps = first_steps(RECIPES['tiny'], 4)

@@ -151,6 +151,13 @@ def test_judging_changes_nothing():
     assert_close(net(x)[-1], first, atol=0, rtol=0)
     for k,v in net.state_dict().items(): assert_close(v, state[k], atol=0, rtol=0)
 
+def test_layers_are_leaky_and_all_but_the_first_are_normed():
+    "With a slope of .2 undone, what a norm made has mean 0 and variance 1 over the whole sample"
+    seen = critic()(noise(2,3,32,32)*3 + 1)
+    for k,f in enumerate(seen[:-1]):
+        flat = torch.where(f<0, f/.2, f).flatten(1)
+        assert (f<0).any() and (((flat.mean(1).abs()<1e-3) & ((flat.std(1)-1).abs()<.01)).all()==(k>0)), k
+
 def test_patch_sees_only_its_neighbourhood():
     "With the norms out of the way, a change in one corner doesn't reach the verdict on the opposite one"
     net = critic()
