@@ -185,8 +185,8 @@ def shares(kills, kinds): # how many of the kills each kind gets; what rounding 
     parts[kinds[0]] += kills - sum(parts.values())
     return parts
 
-def run_kills(kills=200, seed=0, kinds=tuple(KINDS))->list: # a Tally for each kind
-    "So many kills of these kinds, in a folder of its own"
+def run_kills(kills=200, seed=0, kinds=tuple(KINDS), say=lambda line: None)->list: # a Tally for each kind
+    "So many kills of these kinds, in a folder of its own; `say` hears of each kind when it is done"
     tallies = []
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)/'place'
@@ -197,13 +197,12 @@ def run_kills(kills=200, seed=0, kinds=tuple(KINDS))->list: # a Tally for each k
             home.mkdir()
             tallies.append(KINDS[kind][1](place, home, share, random.Random(1000*seed + n)))
             tallies[-1].seconds = time.perf_counter() - began
+            say(row(tallies[-1]))
     return tallies
 
-def table(tallies): # one row a kind
-    rows = [f'{"kind":12} {"kills":>6} {"half-written":>13} {"lost":>5} {"seconds":>8}']
-    rows += [f'{t.name:12} {t.kills:6} {t.halves:13} {len(t.lost):5} {t.seconds:8.1f}' for t in tallies]
-    return '\n'.join(rows + [f'{"all":12} {sum(t.kills for t in tallies):6} {sum(t.halves for t in tallies):13} '
-                             f'{sum(len(t.lost) for t in tallies):5} {sum(t.seconds for t in tallies):8.1f}'])
+HEAD = f'{"kind":12} {"kills":>6} {"half-written":>13} {"lost":>5} {"seconds":>8}'
+def row(t): return f'{t.name:12} {t.kills:6} {t.halves:13} {len(t.lost):5} {t.seconds:8.1f}'
+def total(tallies): return row(Tally('all', sum(t.kills for t in tallies), sum(t.halves for t in tallies), sum((t.lost for t in tallies), []), sum(t.seconds for t in tallies)))
 
 def main(args=None)->int: # 1 where something was lost
     words = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -211,8 +210,9 @@ def main(args=None)->int: # 1 where something was lost
     words.add_argument('--seed', type=int, default=0)
     words.add_argument('--kinds', nargs='+', choices=list(KINDS), default=list(KINDS))
     asked = words.parse_args(args)
-    tallies = run_kills(asked.kills, asked.seed, tuple(asked.kinds))
-    print(table(tallies))
+    print(HEAD, flush=True)
+    tallies = run_kills(asked.kills, asked.seed, tuple(asked.kinds), say=lambda line: print(line, flush=True))
+    print(total(tallies))
     for t in tallies:
         for fault in t.lost[:5]: print(f'{t.name} lost: {fault}')
     return int(any(t.lost for t in tallies))

@@ -101,14 +101,16 @@ def one_pixel(clip):
 
 def nothing(clip): return clip
 
+PLAIN = dict(painter=0., sharp=False, horizon=24)  # a painter that is judged by itself holds out longer against critics
+
 FAULTS = { # the cause, the steps allowed (the table of the page), what is done to the clip, and how
     'rate': ('rate', 20, nothing, dict(train=dict(lr=.1))),
     'rate_seed_1': ('rate', 20, nothing, dict(train=dict(lr=.1), seed=1)),
     'rate_without_critics': ('rate', 20, nothing, dict(train=dict(lr=.1), critic=0.)),
     'rate_without_flow': ('rate', 20, nothing, dict(train=dict(lr=.1), flow=False)),
     'critic_rate': ('critic_rate', 30, nothing, dict(train=dict(critic_lr=.025))),
-    'critic_weight': ('critic_weight', 80, nothing, dict(critic=5.)),
-    'critic_won': ('critic_won', 120, nothing, dict(train=dict(lr=2e-5, critic_lr=2.5e-3))),
+    'critic_weight': ('critic_weight', 80, nothing, dict(critic=5., **PLAIN)),
+    'critic_won': ('critic_won', 120, nothing, dict(train=dict(lr=2e-5, critic_lr=2.5e-3), **PLAIN)),
     'half': ('overflow', 1, deep, dict(kind=Half)),
     'half_scaled': ('overflow', 1, nothing, dict(kind=HalfScaled)),
     'half_sum': ('overflow', 1, nothing, dict(kind=HalfSum)),

@@ -122,9 +122,10 @@ class SequentialSystem(nn.Module):
         t, n = self.streams.place.clone(), c.streams
         past = self.streams.frames.clone() if c.own_past else torch.stack([self.real[t-2], self.real[t-1]], 1)
         noise = c.noise*torch.rand(n, 1, 1, 1, 1, generator=rng)*torch.randn(past.shape, generator=rng)
-        share = 1. if self.steps<c.alone_first else c.alone
+        share, painter = (1., 0.) if self.steps<c.alone_first else (c.alone, c.painter)
         alone = (torch.rand(n, 1, 1, 1, generator=rng)<share).float()
-        return dict(t=t, labels=torch.stack([self.labels[t-1], self.labels[t]], 1), past=past, noise=noise.to(device), alone=alone.to(device))
+        return dict(t=t, labels=torch.stack([self.labels[t-1], self.labels[t]], 1), past=past, noise=noise.to(device), alone=alone.to(device),
+                    painter=painter)
 
     def _judged(self, frame, past, b): # what the critics see: (labels, frame) and (three frames, real flow)
         image = self.image_critic(torch.cat([b['labels'][:,-1], frame], 1))
@@ -149,7 +150,7 @@ class SequentialSystem(nn.Module):
             flow, warped = self._motion(step, b)
             loss = loss + c.flow_weight*flow + c.warp_weight*warped
             terms['flow'] = flow
-            if self.steps>=c.alone_first: loss = loss + c.painter*F.l1_loss(step.raw, real)
+            if b['painter']: loss = loss + b['painter']*F.l1_loss(step.raw, real)
         if c.perceptual:
             terms['perceptual'] = self.judge[0].between(self.judge[0].features(made), [f[b['t']] for f in self.features]).mean()
             loss = loss + c.perceptual*terms['perceptual']
