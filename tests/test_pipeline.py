@@ -2,6 +2,7 @@
 import json, os, shutil
 from dataclasses import fields, replace
 from pathlib import Path
+from types import SimpleNamespace
 import cv2, numpy as np, pytest, torch
 from torch.testing import assert_close
 from conftest import files
@@ -306,6 +307,10 @@ def test_numbers_carry_their_protocol(finished):
     for key in ('clip','frames','height','width','fps','crop','codec','seed','steps','perceptual','warp_error_flow','motion_flow','minutes'): assert key in about
     assert (about['frames'],about['height'],about['width'],about['steps'],about['seed'])==(24,32,32,3,0) and 'DIS' in about['warp_error_flow']
 
+def test_the_protocol_tells_height_from_width():
+    about = pipeline.protocol(extract_labels(World(seed=0, size=(32,48)).clip(8)), {}, dict(train=dict(seed=0, steps=1), system={}))
+    assert (about['height'],about['width'],about['frames'],about['training_frames'])==(32,48,8,6)
+
 def test_a_measure_that_is_no_number_is_never_written(run, tmp_path, monkeypatch):
     monkeypatch.setattr(pipeline, 'evaluate', lambda *_: dict(psnr=float('nan')))
     with pytest.raises(ValueError): compare(run, tmp_path/'metrics')
@@ -328,7 +333,9 @@ def test_the_same_demo_again_trains_nothing_and_finds_the_same(copy, video, monk
     def never(*_): pytest.fail('a step was taken')
     monkeypatch.setattr(SequentialSystem, 'draw', never)
     before, found = files(copy), rows(copy)
+    monkeypatch.setattr(pipeline, 'time', SimpleNamespace(time=iter((1000., 1090.)).__next__))
     demo(video, copy, train=brief(), say=quiet, progress=False)
+    assert strict((copy/'metrics.json').read_text())['protocol']['minutes']==1.5
     after = files(copy)
     assert before.keys()==after.keys() and {k for k in before if before[k]!=after[k]}<={'metrics.json'} # it notes its minutes
     assert found==rows(copy)
