@@ -167,11 +167,6 @@ def test_a_site_takes_the_place_of_the_earlier_one_when_it_is_whole(small, tmp_p
     else: assert build(small, out)==[]
     assert {p.name for p in out.iterdir()}=={'.buildinfo', 'old.html' if fails else 'index.html'}
 
-def test_a_site_may_go_where_there_is_no_folder_yet(small, tmp_path, sphinx_says):
-    sphinx_says()
-    build(small, tmp_path/'far'/'away'/'book')
-    assert (tmp_path/'far'/'away'/'book'/'index.html').exists()
-
 def test_a_folder_of_other_things_is_left_alone(small, tmp_path, sphinx_says):
     sphinx_says()
     (tmp_path/'mine').mkdir()
