@@ -64,6 +64,12 @@ def test_links(small, link, leads):
     leads = '../LAW.md' if link=='../LAW.md' else leads
     assert sources(adapted(small, '# T', f'# A [word]({link})'))[1]==f'# A [word]({leads})'
 
+def test_tags_of_a_cell_stay(small):
+    put(small, 'tools/p.ipynb', '# T', '#| echo: false\n1')
+    nb = read_page(small/'nbs'/'tools'/'p.ipynb')
+    nb.cells[1].metadata['tags'] = ['mine']
+    assert adapt(nb, 'tools/p.ipynb', small).cells[-1].metadata.tags==['mine', 'remove-input']
+
 def test_formulas_get_lines_of_their_own(small):
     assert sources(adapted(small, '# T', '# F\nso $$a\n+b$$, and $c$.'))[1]=='# F\nso\n\n$$\na\n+b\n$$\n\n, and $c$.'
 
@@ -85,6 +91,7 @@ def test_a_page_says_how_it_is_run_and_where_its_other_half_is(small):
 def test_sources_of_the_site(small, tmp_path):
     site = stage(small, tmp_path/'sources')
     index = read_page(site/'index.ipynb').cells[-1].source
+    assert 'how-to-run' not in [c.id for c in read_page(site/'index.ipynb').cells]
     assert index.count(':hidden:')==4 and ':caption: 1 · a\n\n1.1 The first <01_a/01_one>\n01_a/00_new\n' in index and 'solutions' not in index
     assert (site/'project'/'LAW.md').read_text().endswith('See code and [web](https://example.org/a).')
     assert '[Answers](01_a/01_one.ipynb)' in (site/'solutions'/'index.md').read_text()
@@ -111,7 +118,7 @@ def faults(tmp_path, body='', css=''):
     (tmp_path/'a.css').write_text(css)
     return check(tmp_path)[0]
 
-@pytest.mark.parametrize('body', ['<a href="sub/b.html#%C3%BC">', '<a href="#old">', '<a href="#">', '<a href="a.html?q=1#top-of-it">', '<a href="https://a.org/x">',
+@pytest.mark.parametrize('body', ['<a href="sub/b.html#%C3%BC">', '<a href="sub/%62.html">', '<a href="#old">', '<a href="#">', '<a href="a.html?q=1#top-of-it">', '<a href="https://a.org/x">',
                                   '<a href="mailto:a@b.org">', '<video src="data:video/mp4;base64,AAA">', '<link rel="next" href="sub/b.html">'])
 def test_good_links_pass(tmp_path, body): assert faults(tmp_path, body)==[]
 

@@ -47,7 +47,7 @@ def spoil(text, m): # the module's text with the mistake in it
 
 SERVER = '''if 1:
     import json, os, signal, sys, tempfile, time
-    import av, cv2, IPython.display, numpy, pytest, torch, torchmetrics.functional.image, efficientnet_lite_pytorch
+    import av, cv2, IPython.display, nbformat, numpy, pytest, torch, torchmetrics.functional.image, efficientnet_lite_pytorch
     torch.testing.assert_close(torch.zeros(1), torch.zeros(1))  # loads more
 
     def judge(package, root, tests): # in a child: the package comes from its own folder
