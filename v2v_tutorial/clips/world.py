@@ -6,14 +6,11 @@
 __all__ = ['World', 'demo_clip']
 
 # %% ../../nbs/01_clips/04_world.ipynb #2f887db4
-from dataclasses import dataclass
-from typing import Callable
-
 import cv2
 import numpy as np
-import torch
 
-from .clip import Clip, InputError, to_float
+from .clip import Clip, InputError
+from .layers import Layer, Scene
 
 # %% ../../nbs/01_clips/04_world.ipynb #f7d3f90c
 _LOOKS = [dict(zip(('zenith','horizon','sun','cloud','shade','hills'), look.split(maxsplit=5))) for look in (
@@ -129,47 +126,15 @@ def _drift(t, depth):
     "Where the floating camera puts a layer that feels it `depth` times, in units"
     return 14*depth*np.sin(2*np.pi*t/60), 9*depth*np.cos(2*np.pi*t/60)
 
-@dataclass
-class _Layer:
-    "A sheet and where it hangs"
-    sheet: np.ndarray # (h,w,4) colour times alpha, and alpha
-    place: Callable   # t -> x and y in units from the picture's middle, angle in radians, scale
-
-    def pose(self, t, size, unit):
-        "3x3 matrix from sheet (texels) to picture (pixels) at frame `t`"
-        (h,w),(sh,sw) = size,self.sheet.shape[:2]
-        x,y,angle,scale = self.place(t)
-        c,s = .5*scale*np.cos(angle), .5*scale*np.sin(angle) # half: two texels a pixel
-        turn = np.array([[c,-s,(w-1)/2+x*unit], [s,c,(h-1)/2+y*unit], [0,0,1]])
-        return turn @ np.array([[1,0,-(sw-1)/2], [0,1,-(sh-1)/2], [0,0,1]])
-
 # %% ../../nbs/01_clips/04_world.ipynb #b984f4ba
-def _front(alphas):
-    "Index of the frontmost layer in `(layers,h,w)` alphas, `(h,w)`"
-    return len(alphas)-1-(alphas[::-1]>.5).argmax(0)
-
-def _backward(now, before, ids):
-    "Flow `(h,w,2)` in pixels from each pixel to its place a frame ago, from the two poses of the layer in front there"
-    h,w = ids.shape
-    step = np.stack([b@np.linalg.inv(n)-np.eye(3) for n,b in zip(now, before)])[:,:2].astype(np.float32)[ids]
-    x,y = np.meshgrid(np.arange(w, dtype=np.float32), np.arange(h, dtype=np.float32))
-    return step[...,0]*x[...,None] + step[...,1]*y[...,None] + step[...,2]
-
-def _was_seen(flow, ids, alphas):
-    "True where the pixel's source, a frame ago, was in the picture and nearer layers together hid less than half of it"
-    h,w = ids.shape
-    x,y = flow[...,0]+np.arange(w, dtype=np.float32), flow[...,1]+np.arange(h, dtype=np.float32)[:,None]
-    clear = 1-np.stack([cv2.remap(a, x, y, cv2.INTER_LINEAR) for a in [*alphas[1:], 0*alphas[0]]])
-    through = np.cumprod(clear[::-1], 0)[::-1] # what light still passes all layers in front of each
-    return (np.take_along_axis(through, ids[None], 0)[0]>.5)&(x>=0)&(x<=w-1)&(y>=0)&(y<=h-1)
-
-# %% ../../nbs/01_clips/04_world.ipynb #716ba4ee
 # the range of hills a balloon flies in front of, its radius, x, y and how much it feels the camera
 _FLEET = [(0,10,-40,-4,.7), (1,14,40,17,1.), (2,19,21,-20,1.2), (2,27,-17,1,1.4)]
 _SWINGS = [(13,75), (6,43), (.16,37), (.07,52)] # size and period in frames: across, up and down, turn, growth
 
-class World:
+class World(Scene):
     "Balloons over hills, seen from another balloon; a size or camera out of range raises `InputError`"
+    classes = 'sky', 'hills', 'balloon'
+
     def __init__(self,
         seed:int=0,       # one seed, one world
         size=(128,128),   # (H,W) in pixels, both from 32 to 512
@@ -180,63 +145,46 @@ class World:
         if not (isinstance(size, (tuple,list)) and len(size)==2 and all(whole(n) and 32<=n<=512 for n in size)):
             raise InputError(f'World: size {size!r} will not do; give (H,W), whole numbers from 32 to 512')
         if not 0<=camera<=1: raise InputError(f'World: camera {camera!r} will not do; give 0 (it stands still) to 1')
-        self.seed,self.size,self.unit,self.camera,self.layers = seed,tuple(size),min(size)/128,camera,[]
+        super().__init__([], size)
+        self.name,self.seed,self.unit,self.camera = f'world-{seed}',seed,min(size)/128,camera
         rng,look = np.random.default_rng(seed),_LOOKS[seed%len(_LOOKS)]
         box = (size[1]/self.unit+48, size[0]/self.unit+40) # the picture and what the camera's drift uncovers
         coats,kinds,side = rng.permutation(len(_COATS)),rng.permutation(4),rng.choice([-1,1])
-        self._stand(_sky(rng, box, 2*self.unit, look), .32)
-        for near in range(3):
-            self._stand(_hills(rng, box, 2*self.unit, look, near), (.55,.85,1.25)[near])
-            for k,(home,r,x,y,depth) in enumerate(_FLEET):
-                if home==near: self._fly(rng, _balloon(rng, r, 2*self.unit, coats[k], kinds[k]), side*x, y, depth)
+        self._stand(_sky(rng, box, 2*self.unit, look), .32, 'sky')
+        for near,hills in enumerate((.55,.85,1.25)):
+            self._stand(_hills(rng, box, 2*self.unit, look, near), hills, 'hills')
+            for k,(home,r,x,y,feels) in enumerate(_FLEET):
+                if home==near: self._fly(rng, _balloon(rng, r, 2*self.unit, coats[k], kinds[k]), side*x, y, feels, 1/max(feels, hills), k+1)
 
-    def _stand(self, sheet, depth):
-        self.layers.append(_Layer(sheet, lambda t: (*_drift(t, self.camera*depth), 0., 1.)))
+    def _stand(self, sheet, feels, kind):
+        place = lambda t: self.hang(sheet, *_drift(t, self.camera*feels))
+        self.layers.append(Layer(sheet, place, lambda t: 1/feels, kind=self.classes.index(kind)))
 
-    def _fly(self, rng, sheet, x, y, depth):
+    def _fly(self, rng, sheet, x, y, feels, depth, thing):
         across,bob,turn,grow = (_swing(rng, size, period*rng.uniform(.9, 1.1)) for size,period in _SWINGS)
         x = x*self.size[1]/(128*self.unit) # wide pictures spread the fleet
         def place(t):
-            dx,dy = _drift(t, self.camera*depth)
-            return x+dx+across(t), y+dy+bob(t), turn(t), 1+grow(t)
-        self.layers.append(_Layer(sheet, place))
+            dx,dy = _drift(t, self.camera*feels)
+            return self.hang(sheet, x+dx+across(t), y+dy+bob(t), turn(t), 1+grow(t))
+        self.layers.append(Layer(sheet, place, lambda t: depth, kind=self.classes.index('balloon'), thing=thing))
 
-    def poses(self, t): # one 3x3 matrix a layer, from its sheet to the picture
-        return [layer.pose(t, self.size, self.unit) for layer in self.layers]
+    def hang(self,
+        sheet,          # (h,w,4)
+        x:float,        # of its middle, in units to the right of the picture's middle
+        y:float,        # in units below the picture's middle
+        angle:float=0., # in radians, clockwise
+        scale:float=1., # 1 is as large as it was painted: two texels a pixel
+    )->np.ndarray: # (3,3) from texels to pixels
+        "The matrix that hangs a sheet up"
+        (h,w),(sh,sw) = self.size,sheet.shape[:2]
+        c,s = .5*scale*np.cos(angle), .5*scale*np.sin(angle)
+        turn = np.array([[c,-s,(w-1)/2+x*self.unit], [s,c,(h-1)/2+y*self.unit], [0,0,1]])
+        return turn @ np.array([[1,0,-(sw-1)/2], [0,1,-(sh-1)/2], [0,0,1]])
 
-    def draw(self,
-        t:float, # time in frames; any real number
-    ): # picture (H,W,3) uint8 and the alpha of each layer (layers,H,W) in 0..1
-        "Hang up all layers at time `t`, back to front"
-        shape,rgba,alphas = self.size[::-1],0.,[]
-        for layer,pose in zip(self.layers, self.poses(t)):
-            sheet = cv2.warpAffine(layer.sheet, pose[:2], shape, flags=cv2.INTER_LINEAR)
-            alphas.append(sheet[...,3])
-            rgba = sheet + rgba*(1-sheet[...,3:])
-        return np.clip(rgba[...,:3]*255, 0, 255).round().astype(np.uint8), np.stack(alphas)
-
-    def _truth(self, poses, ids, before):
-        "Flow (H,W,2) and visibility (H,W,1), given (poses, alphas) of the frame before"
-        if before is None: return np.zeros((*self.size,2), np.float32), np.zeros((*self.size,1), np.float32)
-        flow = _backward(poses, before[0], ids)
-        return flow, _was_seen(flow, ids, before[1])[...,None].astype(np.float32)
-
-    def clip(self,
-        frames:int=96, # how many
-        fps:float=25., # pictures a second, for players
-    )->Clip: # frames with flow in pixels to the frame before, visibility, and ids of the front layer from 0 (sky) up
-        "Film the world from time 0; the first frame has nothing before it, so its flow and visibility are zero"
-        if frames<1: raise InputError(f'World.clip: frames={frames} is too few; give 1 or more')
-        film,before = [],None
-        for t in range(frames):
-            picture,alphas = self.draw(t)
-            poses,ids = self.poses(t),_front(alphas)
-            film.append((picture, *self._truth(poses, ids, before), ids[...,None]))
-            before = poses,alphas
-        pictures,*truth = (np.stack(part) for part in zip(*film))
-        flow,seen,ids = (torch.from_numpy(part).movedim(-1, 1).contiguous() for part in truth)
-        return Clip(to_float(pictures), fps=fps, name=f'world-{self.seed}', flow=flow, visible=seen, ids=ids)
+    def poses(self, t:float)->list: # one (3,3) matrix a layer, from its sheet to the picture
+        "Where all sheets hang at time `t`"
+        return [layer.place(t) for layer in self.layers]
 
 def demo_clip()->Clip:
     "The clip of the first pages: 96 frames of world 0, 128x128"
-    return World().clip()
+    return World().clip(96)
