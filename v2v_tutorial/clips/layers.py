@@ -23,6 +23,7 @@ def over(
     "Lay one premultiplied picture over another (Porter and Duff, 1984)"
     return near + far*(1-near[...,3:])
 
+# %% ../../nbs/01_clips/03_layers.ipynb #03a41b65
 def _apply(m, x, y): # a 3x3 matrix to points -> x and y
     (a, b, c), (d, e, f), (g, h, i) = m
     z = i if g==h==0 else g*x + h*y + i
@@ -32,17 +33,17 @@ def _pixels(box): # x and y of each pixel of a box (top, bottom, left, right): (
     top, bottom, left, right = box
     return np.arange(left, right, dtype=np.float32)[None], np.arange(top, bottom, dtype=np.float32)[:,None]
 
-def _bounds(x, y, size): # the box of the picture that holds these points, one pixel wider; None where they are all off it
-    h, w = size
-    box = max(int(y.min())-2, 0), min(int(y.max())+3, h), max(int(x.min())-2, 0), min(int(x.max())+3, w)
-    return box if box[0]<box[1] and box[2]<box[3] else None
+def _bounds(x, y): return int(y.min())-2, int(y.max())+3, int(x.min())-2, int(x.max())+3 # a box around these points, with a pixel to spare
+
+def _cut(box, size): # the part of a box that lies in the picture; None where all of it is off
+    top, bottom, left, right = max(box[0], 0), min(box[1], size[0]), max(box[2], 0), min(box[3], size[1])
+    return (top, bottom, left, right) if top<bottom and left<right else None
 
 def _to(box): return np.array([[1, 0, -box[2]], [0, 1, -box[0]], [0, 0, 1]]) # from pixels of the picture to those of a box
 
 def _levels(texels): # how often to halve a sheet that has so many texels a pixel, so that about two are left
     return np.clip(np.log2(np.maximum(texels, 1e-6)/2), 0, 8)
 
-# %% ../../nbs/01_clips/03_layers.ipynb #e87f91f8
 @dataclass(eq=False)
 class Layer:
     "A painted sheet, and the matrix that hangs it into the picture at any time"
@@ -58,8 +59,9 @@ class Layer:
     def level(self, n:int): # (h',w',4), and the matrix from its texels to those of the sheet
         "The sheet halved `n` times, or as often as its sides allow"
         if self._halved[0] is not self.sheet: self._halved = [self.sheet] # the first time, and after a new coat of paint
-        while len(self._halved)<=n and min(self._halved[-1].shape[:2])>3:
-            self._halved.append(cv2.resize(self._halved[-1], None, fx=.5, fy=.5, interpolation=cv2.INTER_AREA))
+        while len(self._halved)<=n and min((large := self._halved[-1]).shape[:2])>3:
+            half = [(side+1)//2 for side in large.shape[1::-1]] # given as a size, for with fx=.5 the last texels of an odd sheet would hang over
+            self._halved.append(cv2.resize(large, half, interpolation=cv2.INTER_AREA))
         small = self._halved[min(n, len(self._halved)-1)]
         x, y = (a/b for a,b in zip(self.sheet.shape[1::-1], small.shape[1::-1])) # texels a texel: 2, or nearly
         return small, np.array([[x, 0, (x-1)/2], [0, y, (y-1)/2], [0, 0, 1]])
@@ -71,7 +73,7 @@ class Layer:
     def draw(self, t:float, size): # its box (top, bottom, left, right) and what is seen there (h,w,4); None where nothing is
         "Hang the sheet into a picture of `size` (H,W) at time `t`"
         m = self.place(t)
-        if m is None or (box := _bounds(*_apply(m, *self.corners()), size)) is None: return None
+        if m is None or (box := _cut(_bounds(*_apply(m, *self.corners())), size)) is None: return None
         texels = max(abs(m[0,0]*m[1,1] - m[0,1]*m[1,0]), 1e-12)**-.5 # a pixel
         sheet, up = self.level(round(float(_levels(texels))))
         return box, cv2.warpAffine(sheet, (_to(box) @ m @ up)[:2], (box[3]-box[2], box[1]-box[0]), flags=cv2.INTER_LINEAR)
@@ -85,7 +87,7 @@ class Layer:
         now, then = self.place(t), self.place(s)
         return None if then is None else _apply(then @ np.linalg.inv(now), x, y)
 
-# %% ../../nbs/01_clips/03_layers.ipynb #ee30eb36
+# %% ../../nbs/01_clips/03_layers.ipynb #b6f42bd2
 class Plane(Layer):
     "A layer seen in perspective: `place` may have any last row. It shows its front: where it would be seen mirrored, it is behind the eye"
     def _ahead(self, m, x, y): # of a matrix between points: how far before the eye each lands; 0 and less is behind it
@@ -94,24 +96,25 @@ class Plane(Layer):
     def draw(self, t, size):
         m = self.place(t)
         if m is None: return None
-        h, w = size
+        whole = (self._ahead(m, *self.corners())>0).all() # else its horizon is in sight, and corners lie anywhere
+        box = _cut(_bounds(*_apply(m, *self.corners())), size) if whole else (0, size[0], 0, size[1])
+        if box is None: return None
+        m = _to(box) @ m
         back = np.linalg.inv(m)
-        x, y = _pixels((0, h, 0, w))
-        z = self._ahead(back, x, y)
+        z = self._ahead(back, *_pixels((0, box[1]-box[0], 0, box[3]-box[2])))
         ahead = z>1e-6*np.abs(z).max()
         level = _levels((abs(np.linalg.det(back))/np.where(ahead, z, 1)**3)**.5) # what a pixel covers grows with the cube
-        out = np.zeros((h, w, 4), np.float32)
+        out = np.zeros((*z.shape, 4), np.float32)
         for n in range(int(level[ahead].max(initial=-1))+2): self._add(out, n, m, np.maximum(0, 1-np.abs(level-n))*ahead)
-        return (0, h, 0, w), out
+        return box, out
 
     def _add(self, out, n, m, share): # what is seen of the sheet halved n times, as far as each pixel takes its share of it
         rows, columns = np.flatnonzero(share.any(1)), np.flatnonzero(share.any(0))
         if not len(rows): return
-        box = rows[0], rows[-1]+1, columns[0], columns[-1]+1
-        at = np.s_[box[0]:box[1], box[2]:box[3]]
+        top, bottom, left, right = box = rows[0], rows[-1]+1, columns[0], columns[-1]+1
         sheet, up = self.level(n)
-        seen = cv2.warpPerspective(sheet, _to(box) @ m @ up, (box[3]-box[2], box[1]-box[0]), flags=cv2.INTER_LINEAR)
-        out[at] += seen*share[at][...,None].astype(np.float32)
+        seen = cv2.warpPerspective(sheet, _to(box) @ m @ up, (right-left, bottom-top), flags=cv2.INTER_LINEAR)
+        out[top:bottom,left:right] += seen*share[top:bottom,left:right,None].astype(np.float32)
 
     def moved(self, t, s, x, y):
         now, then = self.place(t), self.place(s)
@@ -120,7 +123,7 @@ class Plane(Layer):
         ahead = self._ahead(m, x, y)>0
         return tuple(np.where(ahead, p, np.nan) for p in _apply(m, x, y))
 
-# %% ../../nbs/01_clips/03_layers.ipynb #a6cd0a0e
+# %% ../../nbs/01_clips/03_layers.ipynb #f1d2d73f
 class Mesh(Layer):
     "A layer of triangles, each with a matrix of its own: `place` gives the corners' pixels (V,2) instead of one matrix"
     def __init__(self,
@@ -132,60 +135,66 @@ class Mesh(Layer):
     ):
         super().__init__(sheet, place, **more)
         self.rest, self.triangles = np.asarray(rest, float), np.asarray(triangles)
-        self.flat, _ = self._inverse(self.rest)                        # (K,3,3) texels -> shares of the three corners
-        self.where = self._raster(self.rest, self.sheet.shape[:2]) # the triangle of each texel
+        self.flat, wide = self._inverse(self.rest)                       # (K,3,3) texels -> shares of the three corners
+        self.where = self._raster(self.rest, (0, len(self.sheet), 0, self.sheet.shape[1]), wide) # the triangle of each texel
+        self._kept = {}
 
     def _frames(self, points): # (V,2) -> (K,3,3): each triangle's corners as columns x, y, 1
         corners = points[self.triangles]
         return np.concatenate([corners, np.ones_like(corners[...,:1])], -1).swapaxes(1, 2)
 
-    def _inverse(self, points): # (K,3,3), and which of them there is: a triangle seen edge-on has none
+    def _inverse(self, points): # (K,3,3), and how large each triangle is; one that is seen edge-on has no inverse
         frames = self._frames(points)
-        wide = np.abs(np.linalg.det(frames))>1e-6
-        return np.linalg.inv(np.where(wide[:,None,None], frames, np.eye(3))), wide
+        wide = np.abs(np.linalg.det(frames))
+        return np.linalg.inv(np.where(wide[:,None,None]>1e-6, frames, np.eye(3))), wide
 
-    def _raster(self, points, size, corner=(0, 0), which=None): # the triangle at each pixel, -1 outside of all
-        image = np.full(size, -1, np.int32)
-        fine = np.round((points[self.triangles]-corner)*256).astype(np.int32)
-        for k in range(len(fine)):
-            if which is None or which[k]: cv2.fillConvexPoly(image, fine[k], k, shift=8)
+    def _raster(self, points, box, wide): # the triangle at each pixel of a box, -1 outside of all
+        image = np.full((box[1]-box[0], box[3]-box[2]), -1, np.int32)
+        fine = np.round((points[self.triangles]-(box[2], box[0]))*256).astype(np.int32)
+        for k in np.flatnonzero(wide>1e-6): cv2.fillConvexPoly(image, fine[k], int(k), shift=8)
         return image
 
-    def _map(self, points, k, x, y): # pixels in triangles k, where the corners are at points -> texels; NaN where k is -1
-        m = (self._frames(self.rest) @ self._inverse(points)[0])[:,:2][k]
-        return [np.where(k<0, np.nan, m[...,i,0]*x + m[...,i,1]*y + m[...,i,2]) for i in (0, 1)]
+    def _at(self, t): # box, triangles, matrices to texels, texels a pixel; kept for a few moments, since the truth asks again
+        if (key := (self.place, t)) not in self._kept:
+            points = self.place(t)
+            box, (inverse, wide) = _bounds(*points.T), self._inverse(points)
+            texels = (np.abs(np.linalg.det(self._frames(self.rest))).sum()/max(wide.sum(), 1e-6))**.5
+            self._kept = dict([*self._kept.items()][-3:]) | {key: (box, self._raster(points, box, wide), self._frames(self.rest) @ inverse, texels)}
+        return self._kept[key]
 
     def draw(self, t, size):
-        points = self.place(t)
-        if points is None or (box := _bounds(*points.T, size)) is None: return None
-        k = self._raster(points, (box[1]-box[0], box[3]-box[2]), (box[2], box[0]))
-        area = lambda corners: np.abs(np.linalg.det(self._frames(corners))).sum()
-        sheet, up = self.level(round(float(_levels((area(self.rest)/max(area(points), 1e-6))**.5))))
-        u, v = self._map(points, k, *_pixels(box))
-        u, v = ((a-up[i,2])/up[i,i] for i,a in enumerate((u, v)))
-        return box, cv2.remap(sheet, u.astype(np.float32), v.astype(np.float32), cv2.INTER_LINEAR)*(k>=0)[...,None]
+        if self.place(t) is None: return None
+        whole, k, m, texels = self._at(t)
+        if (box := _cut(whole, size)) is None: return None
+        k = k[box[0]-whole[0]:box[1]-whole[0], box[2]-whole[2]:box[3]-whole[2]]
+        x, y = _pixels(box)
+        sheet, up = self.level(round(float(_levels(texels))))
+        m = (np.linalg.inv(up) @ m).astype(np.float32)[k]
+        u, v = (np.where(k<0, np.float32(-9), m[...,i,0]*x + m[...,i,1]*y + m[...,i,2]) for i in (0, 1)) # -9 is off any sheet
+        return box, cv2.remap(sheet, u, v, cv2.INTER_LINEAR)
 
-    def _triangle(self, points, x, y): # the triangle at each of these pixels
-        column, row = (np.rint(p).astype(int) for p in (x, y))
-        left, top = column.min(), row.min()
-        return self._raster(points, (row.max()-top+1, column.max()-left+1), (left, top))[row-top, column-left]
+    def _triangle(self, t, x, y): # the triangle at each of these pixels
+        (top, bottom, left, right), k, *_ = self._at(t)
+        row, column = np.rint(y).astype(int), np.rint(x).astype(int)
+        inside = (row>=top)&(row<bottom)&(column>=left)&(column<right)
+        return np.where(inside, k[np.clip(row, top, bottom-1)-top, np.clip(column, left, right-1)-left], -1)
 
     def texels(self, t, x, y):
-        points = self.place(t)
-        return self._map(points, self._triangle(points, x, y), x, y)
+        k = self._triangle(t, x, y)
+        m = self._at(t)[2][k]
+        return tuple(np.where(k<0, np.nan, m[:,i,0]*x + m[:,i,1]*y + m[:,i,2]) for i in (0, 1))
 
     def moved(self, t, s, x, y):
-        now, then = self.place(t), self.place(s)
-        if then is None: return None
-        k = self._triangle(now, x, y)
-        u, v = self._map(now, k, x, y)
+        if (then := self.place(s)) is None: return None
+        u, v = self.texels(t, x, y)
         h, w = self.where.shape
-        near = self.where[np.clip(np.rint(v).astype(int), 0, h-1), np.clip(np.rint(u).astype(int), 0, w-1)]
-        m = (self._frames(then) @ self.flat)[:,:2][np.where(near<0, k, near)] # of the triangle that the texel lies in
+        row, column = (np.clip(np.rint(np.nan_to_num(p)), 0, n-1).astype(int) for p,n in ((v, h), (u, w)))
+        k = np.where(self.where[row,column]<0, self._triangle(t, x, y), self.where[row,column]) # the triangle that the texel lies in
+        m = (self._frames(then) @ self.flat)[:,:2][k]
         x, y = (m[:,i,0]*u + m[:,i,1]*v + m[:,i,2] for i in (0, 1))
-        other = self.texels(s, x, y)
+        other = self.texels(s, np.nan_to_num(x), np.nan_to_num(y))
         folded = np.hypot(other[0]-u, other[1]-v)>4 # another part of the sheet is seen there
-        return np.where(folded, np.nan, x), np.where(folded, np.nan, y)
+        return tuple(np.where(folded, np.nan, p) for p in (x, y))
 
 # %% ../../nbs/01_clips/03_layers.ipynb #e9956472
 @dataclass(eq=False)
@@ -241,6 +250,7 @@ class Scene:
             canvas[at] = over(rgba, canvas[at])
             if self.layers[k].solid: front[at][alpha>.5] = k
             order.append((k, box, alpha))
+        if all(k for k, *_ in order): raise InputError(f'{self.name}: the first layer is the background, and is not there at t={t:g}; let it fill the picture at any time')
         picture = np.clip(self.grade(canvas[...,:3].copy(), t)*255, 0, 255).round().astype(np.uint8)
         return Shot(t, picture, front, order)
 
