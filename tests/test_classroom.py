@@ -503,8 +503,8 @@ def test_command_works_in_any_folder(v2v, tmp_path, monkeypatch):
     "An installed clone is found where it lies"
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(classroom.v2v_tutorial, '__file__', str(ROOT/'v2v_tutorial'/'__init__.py'))
-    code, out, _ = v2v('01_clips/03_world')
-    assert code==0 and '1 page, no exercises' in out and set(files(tmp_path))=={f'runs/course/{n}' for n in ('course.json', 'student/01_clips/03_world.ipynb', 'teacher/01_clips/03_world.ipynb', 'teacher/README.md')}
+    code, out, _ = v2v('01_clips/04_world')
+    assert code==0 and '1 page, no exercises' in out and set(files(tmp_path))=={f'runs/course/{n}' for n in ('course.json', 'student/01_clips/04_world.ipynb', 'teacher/01_clips/04_world.ipynb', 'teacher/README.md')}
 
 def fault(result, *says): # one line, exit code 2
     code, out, err = result

@@ -78,6 +78,38 @@ def test_frames_of_another_shape_are_refused(shape):
 def test_fields_that_do_not_fit_are_refused(field, shape):
     with pytest.raises(InputError, match=f'counting: {field} has shape'): replace(full_clip(), **{field: torch.zeros(shape)})
 
+# ---- what painted worlds know beside motion
+
+MORE = ('classes',1,torch.int64), ('things',1,torch.int64), ('parts',1,torch.int64), ('depth',1,torch.float32), ('uv',2,torch.float32)
+each_more = pytest.mark.parametrize('field,channels,kind', MORE, ids=[m[0] for m in MORE])
+
+@each_more
+def test_other_truth_is_cut_like_frames(field, channels, kind):
+    value = (torch.arange(8).view(8,1,1,1)/(8 if field=='uv' else 1)).expand(8,channels,4,6).to(kind)
+    clip = replace(full_clip(), **{field: value})
+    assert torch.equal(getattr(clip[2:5], field), value[2:5]) and field in repr(clip) and getattr(full_clip(), field) is None
+
+@each_more
+def test_other_truth_of_another_size_or_kind_is_refused(field, channels, kind):
+    with pytest.raises(InputError, match=f'counting: {field} has shape.*height and width must agree'):
+        replace(full_clip(), **{field: torch.zeros(8,channels,6,4, dtype=kind)})
+    other = torch.float64 if kind==torch.float32 else torch.int32
+    with pytest.raises(InputError, match=f'counting: {field} is {other}; give {kind}'): replace(full_clip(), **{field: torch.zeros(8,channels,4,6, dtype=other)})
+
+@pytest.mark.parametrize('field,bad', [('classes',-1), ('things',-1), ('parts',-2), ('depth',-.5), ('depth',float('nan')), ('depth',float('inf')), ('uv',-.1), ('uv',1.2)])
+def test_other_truth_out_of_range_is_refused(field, bad):
+    _, channels, kind = next(m for m in MORE if m[0]==field)
+    value = torch.zeros(8,channels,4,6, dtype=kind)
+    value[3,0,1,2] = bad
+    with pytest.raises(InputError, match=f'counting: {field} at frame 3'): replace(full_clip(), **{field: value})
+
+def test_key_points_have_a_shape_of_their_own():
+    points = torch.rand(8,17,3)
+    clip = replace(full_clip(), points=points)
+    assert torch.equal(clip[1:4].points, points[1:4])
+    for shape in ((8,17,2), (7,17,3), (8,3), (8,1,17,3)):
+        with pytest.raises(InputError, match=r'counting: points has shape.*give \(T,N,3\)'): replace(full_clip(), points=torch.zeros(shape))
+
 # ---- real clips
 
 @pytest.mark.parametrize('name,frames,size,fps', [('carphone_pristine',120,(144,176),29.97), ('bikes',250,(272,640),25)])

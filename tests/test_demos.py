@@ -44,7 +44,7 @@ def test_the_balloon_is_where_the_state_says():
 def test_the_state_is_the_last_moment_of_the_film(views):
     "Not the moment before or after it"
     s, world = quickstart_state({}), scenery((128,128))
-    now = scene(world, s['x'], s['y'], s['dx'], s['dy'], s['size'], s['t']).draw(0)[0]
+    now = scene(world, s['x'], s['y'], s['dx'], s['dy'], s['size'], s['t']).shot(0).picture
     assert np.array_equal(views['real'], now)
 
 def test_the_views_are_the_second_step_of_a_film_from_the_plate():

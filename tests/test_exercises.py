@@ -43,6 +43,24 @@ def sides(source, flow): # where grid_sample finds what `flow` points at, counte
     h,w = source.shape[2:]
     return (2*(pixel_grid(h, w) + flow)/torch.tensor([w-1., h-1.]).view(2,1,1) - 1).movedim(1, -1)
 
+def hung(p, a, s, z, grow=1., right=0.): # place, angle, scale, size -> (3,3), multiplied out
+    c, k, (v, u) = s*torch.cos(a), s*torch.sin(a), (z-1)/2
+    return torch.tensor([[c*grow, -k, p[0] - c*u + k*v + right], [k, c*grow, p[1] - k*u - c*v], [0, 0, 1]])
+
+def step_by_step(p, a, s, z): # the same from three matrices
+    c, k = np.cos(float(a)), np.sin(float(a))
+    place = lambda x, y: np.array([[1,0,float(x)], [0,1,float(y)], [0,0,1]])
+    return place(*p) @ np.diag([float(s), float(s), 1]) @ np.array([[c,-k,0], [k,c,0], [0,0,1]]) @ place(-(z[1]-1)/2, -(z[0]-1)/2)
+
+def with_ones(p): return torch.cat([p, torch.ones_like(p[:,:1])], 1)
+
+def from_the_front(alphas): # shares of layers, given the farthest first
+    out, light = [], torch.ones_like(alphas[0])
+    for a in alphas.flip(0):
+        out.insert(0, light*a)
+        light = light*(1-a)
+    return torch.stack(out)
+
 ANSWERS = {
     ('01_clips/01_clip', 'to_rgb'): (
         [lambda x: x[:,[2,1,0]], lambda x: torch.stack([x[:,2], x[:,1], x[:,0]], 1), lambda x: x.unbind(1) and torch.cat(x.split(1, 1)[::-1], 1)],
@@ -63,6 +81,20 @@ ANSWERS = {
          lambda i: i.unfold(2, 2, 2).unfold(3, 2, 2)[...,0,0]],
         [lambda i: F.avg_pool2d(i.float(), 2).long(), lambda i: i[...,:i.shape[-2]//2,:i.shape[-1]//2], lambda i: i[...,::2,1::2], lambda i: i[...,1::2,::2],
          lambda i: -F.max_pool2d(-i.float(), 2).long()]),
+    ('01_clips/03_layers', 'hang'): (
+        [hung, step_by_step, lambda *g: hung(*g).double().numpy()],
+        [lambda *g: hung(*g).T, lambda *g: hung(*g, grow=.9), lambda *g: hung(*g, right=.1), lambda *g: hung(*g).inverse(), lambda p,a,s,z: hung(p, a*180/np.pi, s, z),
+         lambda p,a,s,z: hung(0*p, a, s, z), lambda p,a,s,z: torch.eye(3), lambda p,a,s,z: hung(p, a, s*s, z), lambda p,a,s,z: hung(p.flip(0), a, s, z)]),
+    ('01_clips/03_layers', 'motion'): (
+        [lambda n,t,p: (with_ones(p) @ (t @ n.inverse()).T)[:,:2] - p, lambda n,t,p: (t @ torch.linalg.solve(n, with_ones(p).T))[:2].T - p,
+         lambda n,t,p: ((t - n) @ n.inverse() @ with_ones(p).T)[:2].T],
+        [lambda n,t,p: 0*p, lambda n,t,p: p - (with_ones(p) @ (t @ n.inverse()).T)[:,:2], lambda n,t,p: (t - n)[:2,2].expand_as(p), lambda n,t,p: ((with_ones(p) @ (t @ n.inverse()).T)[:,:2] - p).flip(1),
+         lambda n,t,p: ((with_ones(p) @ (t @ n.inverse()).T)[:,:2] - p)/2, lambda n,t,p: (with_ones(p) @ (t @ n.inverse()).T)[:,:2] - p.flip(1)]),
+    ('01_clips/03_layers', 'shares'): (
+        [from_the_front, lambda a: a*torch.stack([(1-a[k+1:]).prod(0) for k in range(len(a))]),
+         lambda a: torch.stack([(1-a[k+1:]).prod(0) - (1-a[k:]).prod(0) for k in range(len(a))])],
+        [lambda a: a, lambda a: a/a.sum(0).clamp_min(1e-6), lambda a: from_the_front(a).flip(0), lambda a: from_the_front(a)/from_the_front(a).sum(0).clamp_min(1e-6),
+         lambda a: F.one_hot((a>.5).long().mul(torch.arange(len(a)).view(-1,1,1)).argmax(0), len(a)).movedim(-1, 0).float(), lambda a: from_the_front(a)**2]),
     ('03_images/01_translator', 'at_any_size'): (
         [lambda net,x,m: net(F.pad(x, (0, -x.shape[-1]%m, 0, -x.shape[-2]%m), mode='replicate'))[...,:x.shape[-2],:x.shape[-1]],
          lambda net,x,m: net(repeated(x, m))[...,:x.shape[-2],:x.shape[-1]]],

@@ -129,7 +129,9 @@ def test_flow_fails_where_a_pixel_was_hidden():
 
 def test_balloons_pass_in_front_of_each_other_and_behind_hills():
     world,clip = World(0),_long(0)
-    alphas = np.stack([world.draw(t)[1] for t in range(0, 62, 6)])>.5 # (T,layers,H,W)
+    alphas = np.zeros((11, len(world.layers), *world.size), bool)
+    for i in range(11):
+        for k, (top, bottom, left, right), alpha in world.shot(6*i).order: alphas[i,k,top:bottom,left:right] = alpha>.5
     balloons = [k for k,layer in enumerate(world.layers) if layer.sheet.shape!=world.layers[0].sheet.shape]
     assert len(balloons)==4
     both = lambda a,b: (alphas[:,a]&alphas[:,b]).any()
@@ -215,3 +217,27 @@ def test_with_a_camera_that_stands_still_only_balloons_move():
 @pytest.mark.parametrize('camera', [-.1, 1.1, float('nan')])
 def test_a_camera_out_of_range_is_named(camera):
     with pytest.raises(InputError, match='World: camera'): World(0, (32,32), camera=camera)
+
+# ---- what it tells beside motion
+
+def test_depth_says_who_is_in_front(clip):
+    "Nearer layers come later in the list, and what lies farther is never on top of them"
+    world = World(int(clip.name.removeprefix('world-')), clip.size)
+    depths = [layer.depth(0) for layer in world.layers]
+    assert depths==sorted(depths, reverse=True) and depths[0]>3*depths[-1]
+    assert torch.equal(clip.depth, torch.tensor(depths)[clip.ids])
+
+def test_classes_and_things_name_what_is_on_top(clip):
+    world = World(0, (32,32))
+    kinds, things = ([getattr(layer, key) for layer in world.layers] for key in ('kind','thing'))
+    assert [world.classes[k] for k in kinds]==['sky','hills','balloon','hills','balloon','hills','balloon','balloon'] and things==[0,0,1,0,2,0,3,4]
+    assert torch.equal(clip.classes, torch.tensor(kinds)[clip.ids]) and torch.equal(clip.things, torch.tensor(things)[clip.ids])
+    assert not clip.parts.any() and clip.name.startswith('world-')
+
+@pytest.mark.parametrize('angle,scale', [(0.,1.), (.5,.7)])
+def test_a_sheet_hangs_by_its_middle(angle, scale):
+    world, sheet = World(0, (40,60)), np.zeros((7,12,4), np.float32)
+    m = world.hang(sheet, 8, -3, angle, scale)
+    np.testing.assert_allclose(m @ [5.5,3,1], [29.5+8*world.unit, 19.5-3*world.unit, 1], atol=1e-12)
+    right = m @ [7.5,3,1] - m @ [5.5,3,1] # two texels are a pixel
+    np.testing.assert_allclose(right, [scale*np.cos(angle), scale*np.sin(angle), 0], atol=1e-12)

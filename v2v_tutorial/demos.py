@@ -50,7 +50,7 @@ def quickstart_views(
     s, model = quickstart_state(state), _model()
     size, slow = tuple(model.plate.shape[-2:]), lambda v: min(max(v, -FASTEST), FASTEST)
     world = scene(scenery(size), s['x'], s['y'], slow(s['dx']), slow(s['dy']), s['size'], s['t'])
-    clip = extract_labels(Clip(to_float(np.stack([world.draw(moment)[0] for moment in (-1,0)]))))
+    clip = extract_labels(Clip(to_float(np.stack([world.shot(moment).picture for moment in (-1,0)]))))
     step, still = model.generator.step, torch.zeros(1, 2, *size)
     before = step(clip.labels[[0,0]][None], model.plate[None], model.plate, still)
     now = step(clip.labels[None], before.fake[:,None], model.plate)

@@ -47,8 +47,8 @@ def scene(
     "The world with its nearest balloon where you say; the others go on as ever"
     (h,w),nearest = world.size,world.layers[-1]
     def place(s):
-        *_, turn, _ = nearest.place(t+s)
-        return (x+s*dx-.5)*w/world.unit, (y+s*dy-.5)*h/world.unit, turn, size
+        across, down, _ = nearest.place(t+s)[:,0]  # where its x axis points
+        return world.hang(nearest.sheet, (x+s*dx-.5)*w/world.unit, (y+s*dy-.5)*h/world.unit, np.arctan2(down, across), size)
     later = [replace(layer, place=lambda s, layer=layer: layer.place(t+s)) for layer in world.layers[:-1]]
     moved = copy(world)
     moved.layers = later+[replace(nearest, place=place)]

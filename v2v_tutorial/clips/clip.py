@@ -53,7 +53,9 @@ def to_uint8(
 # %% ../../nbs/01_clips/01_clip.ipynb #3b7f353c
 _FAR = torch.finfo(torch.float32).max  # any number, but not infinity
 _FIELDS = dict(frames=(torch.float32, -1.0001, 1.0001),  # a little room for rounding
-               labels=(torch.float32, -_FAR, _FAR), flow=(torch.float32, -_FAR, _FAR), visible=(torch.float32, 0, 1), ids=(torch.int64, 0, 2**62))
+               labels=(torch.float32, -_FAR, _FAR), flow=(torch.float32, -_FAR, _FAR), visible=(torch.float32, 0, 1), ids=(torch.int64, 0, 2**62),
+               classes=(torch.int64, 0, 2**62), things=(torch.int64, 0, 2**62), parts=(torch.int64, 0, 2**62),
+               depth=(torch.float32, 0, _FAR), uv=(torch.float32, -.01, 1.01), points=(torch.float32, -_FAR, _FAR))
 
 @dataclass
 class Clip:
@@ -64,7 +66,13 @@ class Clip:
     name:str = 'clip'          # shown in titles and stored in protocols
     flow:Tensor|None = None    # (T,2,H,W) true backward flow from t to t-1 in pixels, x then y; zeros at t=0
     visible:Tensor|None = None # (T,1,H,W) 1 where the pixel could be seen at t-1; zeros at t=0
-    ids:Tensor|None = None     # (T,1,H,W) int64: which layer or class is on top
+    ids:Tensor|None = None     # (T,1,H,W) int64: which layer is on top
+    classes:Tensor|None = None # (T,1,H,W) int64: what kind of thing is on top (road, car, sky …)
+    things:Tensor|None = None  # (T,1,H,W) int64: which one of its kind (instance id); 0 for what can't be counted
+    parts:Tensor|None = None   # (T,1,H,W) int64: which part of a body or a face; 0 for none
+    depth:Tensor|None = None   # (T,1,H,W) distance of what is on top; smaller is nearer
+    uv:Tensor|None = None      # (T,2,H,W) in 0..1: where on the surface of its part the pixel lies, x then y
+    points:Tensor|None = None  # (T,N,3) key points: x and y in pixels, confidence in 0..1
 
     def __post_init__(self):
         if not isinstance(self.name, str): raise InputError(f'clip: name={self.name!r} is no text; give a short one')
@@ -78,9 +86,11 @@ class Clip:
         if not isinstance(value, Tensor): raise InputError(f'{self.name}: {key} is {type(value).__name__}; give a tensor')
         if key=='frames' and (value.ndim!=4 or value.shape[1]!=3):
             raise InputError(f'{self.name}: frames have shape {tuple(value.shape)}; give (T,3,H,W)')
-        if value.ndim!=4 or value.shape[0]!=len(self) or value.shape[-2:]!=self.frames.shape[-2:]:
+        if key=='points': fits = value.ndim==3 and value.shape[0]==len(self) and value.shape[2]==3
+        else: fits = value.ndim==4 and value.shape[0]==len(self) and value.shape[-2:]==self.frames.shape[-2:]
+        if not fits:
             raise InputError(f'{self.name}: {key} has shape {tuple(value.shape)} beside frames '
-                             f'{tuple(self.frames.shape)}; time, height and width must agree')
+                             f'{tuple(self.frames.shape)}; ' + ('give (T,N,3)' if key=='points' else 'time, height and width must agree'))
         made = ', as to_float makes it of bytes' if key=='frames' else ''
         if value.dtype!=kind: raise InputError(f'{self.name}: {key} is {value.dtype}; give {kind}{made}')
         if not value.numel() or all(low<=float(v)<=high for v in value.aminmax()): return
