@@ -22,6 +22,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from .clips.clip import Clip, FilmWriter, InputError, read_video, to_float, to_uint8
+from .clips.data import data_folders, label_picture, load_data, picture_files
 from .clips.files import check_folder, finish_arriving, in_one_line, staged, without_traces
 from .clips.labels import extract_labels
 from .clips.world import demo_clip
@@ -57,21 +58,33 @@ def load_clip(folder)->tuple: # the clip and its notes
         why = str(error) if isinstance(error, InputError) else type(error).__name__
         raise InputError(f'{folder}: no whole prepared clip in it ({why}); run `v2v prepare VIDEO --out {folder}`') from None
 
+def _content(video): # checksum of a file, or of a folder's frames and labels
+    video, total = Path(video), hashlib.sha256()
+    paths = [p for d in ('frames','labels') for c in data_folders(video) if (c/d).is_dir() for p in picture_files(c/d)[0]] if video.is_dir() else [video]
+    for path in paths: total.update(path.read_bytes())
+    return total.hexdigest()[:16]
+
 def _source(video, kind, frames, max_side): # what decides the content of a prepared clip
-    content = 'the small world' if video is None else hashlib.sha256(Path(video).read_bytes()).hexdigest()[:16]
+    content = 'the small world' if video is None else _content(video)
     return dict(source='world' if video is None else Path(video).name, content=content, labels=kind, frames=frames, max_side=max_side)
 
+def _film(video, frames, max_side): # a file, or a folder in the layout of `dataset_from_video`
+    if Path(video).is_dir(): return load_data(video, frames, max_side)
+    return read_video(video, stop=frames, max_side=max_side, least=16)
+
 def read_source(
-    video=None,         # file; None draws the small world
-    kind:str='edges',   # of labels
+    video=None,         # file, or folder of data; None draws the small world
+    kind:str|None=None, # of labels; None takes those that a folder has, and edges where there are none
     frames:int=240,     # at most so many, from the start
     max_side:int=176,   # shrink to this
 )->tuple: # clip with labels, and notes
     "A clip with labels, from a video or from the world"
     for name,value,low in (('frames', frames, 16), ('max_side', max_side, 32)):
         if not isinstance(value, int) or value<low: raise InputError(f'{name}={value!r}: give at least {low}')
-    clip = demo_clip() if video is None else read_video(video, stop=frames, max_side=max_side, least=16)
+    clip = demo_clip() if video is None else _film(video, frames, max_side)
     if min(clip.size)<32: raise InputError(f'{video}: {clip.size[1]}x{clip.size[0]} pixels after shrinking to {max_side}; give at least 32 on the shorter side')
+    if kind is None and clip.labels is not None: return clip, _source(video, 'own', frames, max_side)
+    kind = 'edges' if kind is None else kind
     return extract_labels(clip, kind), _source(video, kind, frames, max_side)
 
 def prepare(out, **source)->Path: # folder; the rest as in `read_source`
@@ -80,7 +93,7 @@ def prepare(out, **source)->Path: # folder; the rest as in `read_source`
     clip, notes = read_source(**source)
     with staged(out) as part:
         save_clip(clip, part, notes)
-        sheet = contact_sheet([clip.frames, clip.labels[:,:1].expand(-1,3,-1,-1)*2-1], n=6)
+        sheet = contact_sheet([clip.frames, label_picture(clip.labels)], n=6)
         save_picture(part/'preview.png', sheet)
     return Path(out)
 
@@ -137,7 +150,7 @@ def held_out_steps(system, clip:Clip): # an iterator of `Step`s over the last qu
 
 def _moment(step, label, real): # one row of the picture: name -> (3,H,W)
     parts = step_parts(step)
-    return dict(label=label[:1].expand(3,-1,-1)*2-1, generated=parts.pop('fake'), **parts, real=real)
+    return dict(label=label_picture(label[None])[0], generated=parts.pop('fake'), **parts, real=real)
 
 def synthesize(
     run,          # folder of a trained run
@@ -153,8 +166,8 @@ def synthesize(
     with staged(out) as part:
         with FilmWriter(part/'film.mp4', clip.fps) as film:
             for t,step in enumerate(held_out_steps(system, clip)):
-                label, real = later.labels[t,:1]*2-1, later.frames[t:t+1]
-                film.add(side_by_side(label[None], step.fake, real)[0])
+                label, real = label_picture(later.labels[t:t+1]), later.frames[t:t+1]
+                film.add(side_by_side(label, step.fake, real)[0])
                 if t in wanted: rows.append(_moment(step, later.labels[t], real[0]))
         sheet = contact_sheet([torch.stack(list(r.values())) for r in rows], n=len(rows[0]), titles=list(rows[0]))
         save_picture(part/'flow_and_mask.png', sheet)
@@ -219,9 +232,9 @@ def _make_room(out, source): # move results of another source out of the way -> 
     return aside
 
 def demo(
-    video=None,      # file; None draws the small world
+    video=None,      # file, or folder of data; None draws the small world
     out='runs/demo',
-    kind:str='edges', frames:int=240, max_side:int=176, # as in `read_source`
+    kind:str|None=None, frames:int=240, max_side:int=176, # as in `read_source`
     train:TrainConfig=TrainConfig(),
     say=print,       # where a line of news goes
     progress:bool=True,
@@ -240,7 +253,7 @@ def demo(
         raise
     if aside: say(f'{out} held results of another clip; they are now in {aside}')
     clip, notes = load_clip(out/'clip')
-    say(f'{clip.name}: {len(clip)} frames of {clip.size[1]}x{clip.size[0]}, {clip.labels.shape[1]} channel of {kind}; the last quarter is held out')
+    say(f'{clip.name}: {len(clip)} frames of {clip.size[1]}x{clip.size[0]}, {clip.labels.shape[1]} channel of {source["labels"]}; the last quarter is held out')
     for name,changes in dict(model={}, no_flow=dict(flow=False)).items():
         train_clip(clip, notes, out/name, train, progress, name, **changes)
     synthesize(out/'model', out)
