@@ -90,7 +90,8 @@ def _order_faults(paths, count): # names of one series: numbers twice, holes, an
     for a,b in zip(paths, paths[1:]):
         if count[a]==count[b]: yield _fault('same_number', b, f'number {count[b]}, which {a.name} has too')
     for first,last in missing_numbers(count.values()):
-        yield _fault('gap', _renumbered(paths[0], _counting(paths), first), f'missing, as is all up to number {last}' if last>first else 'missing')
+        said = f'missing, as is all up to number {last}' if last>first else 'missing'
+        yield _fault('gap', _renumbered(paths[0], _counting(paths), first), said)
     mixed = [(a, b) for a,b in zip(paths, sorted(paths, key=lambda p: p.name)) if a!=b]
     if mixed: yield _fault('unpadded', mixed[0][1], f'sorted as text, it comes before {mixed[0][0].name}')
 
@@ -100,7 +101,8 @@ def _name_faults(folder, paths, others):
     series = {tuple(_parts(p)[:2*k+1] + _parts(p)[2*k+2:]): p.name for p in reversed(numbered)}
     yield from (_fault('stray_file', p, 'no picture by its name') for p in others)
     yield from (_fault('unnumbered', p, 'no number in its name') for p in paths if p not in count)
-    if len(series)>1: yield _fault('two_series', folder, f'{len(series)} series of names, as {" and ".join(sorted(series.values())[:2])}')
+    two = ' and '.join(sorted(series.values())[:2])
+    if len(series)>1: yield _fault('two_series', folder, f'{len(series)} series of names, as {two}')
     else: yield from _order_faults(numbered, count)
 
 # %% ../../nbs/01_clips/08_data.ipynb #2a14a9f4
@@ -133,7 +135,8 @@ def _read(path)->_Picture:
     if not data: return _Picture(path, why='empty_file', about='0 bytes')
     try: return _decoded(path, data)
     except UnidentifiedImageError: return _Picture(path, why='not_a_picture', about=f'{len(data)} bytes that are no picture')
-    except Exception as error: return _Picture(path, why='cut_short', about=f'can\'t be decoded ({str(error).split(chr(10))[0]})')  # decoders raise a dozen kinds
+    except Exception as error:  # decoders raise a dozen kinds
+        return _Picture(path, why='cut_short', about=f'can\'t be decoded ({" ".join(str(error).split())})')
 
 # %% ../../nbs/01_clips/08_data.ipynb #7976c876
 FAULTS = {  # name -> (severity, what to do about it)
@@ -213,6 +216,7 @@ class DataError(InputError):
         return f'{self.faults[0]}' + (f' (and {_many(more, "more error")}: `v2v validate` lists them)' if more else '')
 
 def _many(n, what): return f'{n} {what}' + 's'*(n!=1)
+def _wide(size): return f'{size[1]}x{size[0]}'  # of an (H,W)
 
 def _refuse(where, faults): # raise for errors, let warnings pass
     if any(f.severity=='error' for f in faults): raise DataError(where, faults)
@@ -240,7 +244,7 @@ _TRAITS = {  # what a picture may be and shouldn't: name -> is it so?, what to s
     'alpha':    (lambda p: p.clear, lambda p: f'an alpha channel, and {_many(p.clear, "pixel")} not opaque'),
     'opaque':   (lambda p: p.clear==0, lambda p: 'an alpha channel that is opaque everywhere'),
     'palette':  (lambda p: p.mode=='P', lambda p: f'a palette, of which {len(np.unique(p.pixels))} entries are used'),
-    'few_bits': (lambda p: p.bits<8 and p.mode!='P', lambda p: f'{p.bits} bit a pixel, read as values up to {int(p.pixels.max())*(255 if p.mode=="1" else 1)}'),
+    'few_bits': (lambda p: p.bits<8 and p.mode!='P', lambda p: f'{p.bits} bit a pixel, read as values up to {_plain(p.pixels).max()}'),
     'grey':     (lambda p: p.mode in ('L','LA','1'), lambda p: 'one channel'),
     'rgb':      (lambda p: p.mode in ('RGB','RGBA'), lambda p: f'three channels with {len(np.unique(_colours(p.pixels)))} different colours'),
     'mode':     (lambda p: p.mode in ('CMYK','YCbCr','LAB','HSV','I','F'), lambda p: f'pixels of kind {p.mode}'),
@@ -328,18 +332,21 @@ def _moment(file, pixels): # pixels of any kind
 def _size_faults(moments):
     usual = Counter(m.size for m in moments).most_common(1)[0][0]
     for m in moments:
-        if m.size!=usual: yield _fault('frame_size', m.file, f'{m.size[1]}x{m.size[0]}, where most frames have {usual[1]}x{usual[0]}')
-    if min(usual)<32: yield _fault('too_small', moments[0].file, f'{usual[1]}x{usual[0]} pixels')
+        if m.size!=usual: yield _fault('frame_size', m.file, f'{_wide(m.size)}, where most frames have {_wide(usual)}')
+    if min(usual)<32: yield _fault('too_small', moments[0].file, f'{_wide(usual)} pixels')
 
 def _motion_faults(moments):
     apart = max(float(np.abs(m.small - moments[0].small).max()) for m in moments)
     again = [m for last,m in zip(moments, moments[1:]) if m.seal==last.seal]
-    if len(moments)>1 and apart<2: yield _fault('static', moments[0].file, f'all {_many(len(moments), "frame")} show the same, to {apart:.1f} of 255 levels')
-    elif again: yield _fault('repeated', again[0].file, f'the same as the frame before, as are {len(again)} of {len(moments)} frames')
+    if len(moments)>1 and apart<2:
+        yield _fault('static', moments[0].file, f'all {len(moments)} frames show the same, to {apart:.1f} of 255 levels')
+    elif again:
+        yield _fault('repeated', again[0].file, f'the same as the frame before, as are {len(again)} of {len(moments)} frames')
 
 def _cut_faults(moments):
     scores = _scores([m.thumb for m in moments])
-    for t in np.flatnonzero(scores>=CUT): yield _fault('cut', moments[t].file, f'another shot begins here (it stands out by {scores[t]:.1f}, from {CUT} on it\'s a cut)')
+    for t in np.flatnonzero(scores>=CUT):
+        yield _fault('cut', moments[t].file, f'another shot begins here (it stands out by {scores[t]:.1f}, from {CUT} on it\'s a cut)')
 
 def _time_faults(where, moments, notes):
     if len(moments)<LEAST: yield _fault('too_few', where, f'only {_many(len(moments), "frame")}')
@@ -373,12 +380,14 @@ def _count_faults(folder, tally, notes): # of all labels together
     counts, strays = tally[0], _strays(tally)
     number, unused = count_labels(counts, notes.get('ignore'))
     used = number - len(unused)
-    if not notes.get('labels') and unused: yield _fault('label_gaps', folder, f'ids go up to {number-1}, but nobody uses {", ".join(map(str, unused))}')
+    if not notes.get('labels') and unused:
+        yield _fault('label_gaps', folder, f'ids go up to {number-1}, but nobody uses {", ".join(map(str, unused))}')
     if used==1 and not counts[255]: yield _fault('label_blank', folder, f'class {number-1} everywhere')
-    if strays>=5 and 2*strays>(counts>0).sum(): yield _fault('label_smeared', folder, f'{strays} of {(counts>0).sum()} ids are nowhere wider than a line')
+    if strays>=5 and 2*strays>(counts>0).sum():
+        yield _fault('label_smeared', folder, f'{strays} of {(counts>0).sum()} ids are nowhere wider than a line')
 
-def _partner_faults(frames, labels):
-    if len(frames)!=len(labels): yield _fault('unequal', labels[0].parent if labels else frames[0].parent.with_name('labels'), f'{len(labels)} labels beside {len(frames)} frames')
+def _partner_faults(folder, frames, labels):
+    if len(frames)!=len(labels): yield _fault('unequal', folder, f'{len(labels)} labels beside {len(frames)} frames')
     here, there = _numbers(frames), _numbers(labels)
     for own,other,what in ((here, there, 'label'), (there, here, 'frame')):
         yield from (_fault('no_partner', p, f'no {what} has number {n}') for p,n in own.items() if n not in set(other.values()))
@@ -390,7 +399,8 @@ def _label_faults(folder, size, notes, to_ids): # of the pictures in a folder of
         p = _read(path)
         ids, found = to_ids(p)
         faults += found
-        if not p.why and size and p.pixels.shape[:2]!=size: faults.append(_fault('label_size', path, f'{p.pixels.shape[1]}x{p.pixels.shape[0]} on frames of {size[1]}x{size[0]}'))
+        if not p.why and size and p.pixels.shape[:2]!=size:
+            faults.append(_fault('label_size', path, f'{_wide(p.pixels.shape)} on frames of {_wide(size)}'))
         if ids is None: continue
         tally += _tally(ids)
         faults += _id_faults(path, ids, notes)
@@ -403,16 +413,20 @@ def _as_they_are(p): # the ids of a label that holds them, and what is wrong wit
 # %% ../../nbs/01_clips/08_data.ipynb #0265ef6e
 def _is_number(x, low, high): return isinstance(x, Real) and not isinstance(x, bool) and low<=x<=high
 
+def _is_id(x, low): return x is None or isinstance(x, int) and _is_number(x, low, 255)
+def _are_names(x, number): return x is None or isinstance(x, list) and len(x)==number and all(isinstance(n, str) for n in x)
+
 _NOTES = dict(fps=('a number between 0 and 1000', lambda v,n: _is_number(v, 1e-3, 999)),
-              labels=('a whole number from 1 to 255, or null', lambda v,n: v is None or isinstance(v, int) and _is_number(v, 1, 255)),
-              ignore=('a whole number from 0 to 255, or null', lambda v,n: v is None or isinstance(v, int) and _is_number(v, 0, 255)),
-              names=('one text for each label, or null', lambda v,n: v is None or isinstance(v, list) and len(v)==n.get('labels') and all(isinstance(x, str) for x in v)))
+              labels=('a whole number from 1 to 255, or null', lambda v,n: _is_id(v, 1)),
+              ignore=('a whole number from 0 to 255, or null', lambda v,n: _is_id(v, 0)),
+              names=('one text for each label, or null', lambda v,n: _are_names(v, n.get('labels'))))
 
 def _notes_of(folder): # what data.json says, and what is wrong with it
     path = Path(folder)/'data.json'
     if not path.exists(): return {}, [_fault('no_notes', path, 'missing')]
     try: notes = dict(json.loads(path.read_text(encoding='utf-8')))
-    except (OSError, ValueError, TypeError) as error: return {}, [_fault('notes_broken', path, f'not the notes of a clip ({type(error).__name__})')]
+    except (OSError, ValueError, TypeError) as error:
+        return {}, [_fault('notes_broken', path, f'not the notes of a clip ({type(error).__name__})')]
     wrong = [key for key,(_,fits) in _NOTES.items() if key in notes and not fits(notes[key], notes)]
     faults = [_fault('notes_wrong', path, f'{key}={notes[key]!r}, where {_NOTES[key][0]} belongs') for key in wrong]
     return {k: v for k,v in notes.items() if k not in wrong}, faults
@@ -435,14 +449,15 @@ def _pictures_faults(frames, labels, notes, to_ids): # of a folder of frames, an
     faults += _time_faults(frames, moments, notes)
     if labels is None: return faults
     size = Counter(m.size for m in moments).most_common(1)[0][0] if moments else None
-    return faults + list(_partner_faults(paths, picture_files(labels)[0])) + _label_faults(labels, size, notes, to_ids)
+    return faults + list(_partner_faults(labels, paths, picture_files(labels)[0])) + _label_faults(labels, size, notes, to_ids)
 
 def _clip_faults(folder): # of one clip in the layout
     notes, faults = _notes_of(folder)
     labels = folder/'labels'
     count = len(picture_files(folder/'frames')[0])
     if not count: return [_fault('no_frames', folder/'frames', 'no picture in it')]
-    if notes.get('frames', count)!=count: faults.append(_fault('notes_differ', folder/'data.json', f'frames={notes["frames"]!r}, but {count} pictures are there'))
+    if notes.get('frames', count)!=count:
+        faults.append(_fault('notes_differ', folder/'data.json', f'frames={notes["frames"]!r}, but {count} pictures are there'))
     return faults + _pictures_faults(folder/'frames', labels if labels.is_dir() else None, notes, _as_they_are)
 
 def validate(
@@ -455,7 +470,8 @@ def validate(
     if not folder.is_dir(): return [_fault('no_folder', folder, 'this is a file' if folder.exists() else 'no such folder')]
     clips = data_folders(folder)
     if clips and labels is None: return [f for clip in clips for f in _clip_faults(clip)]
-    if not picture_files(folder)[0]: return [_fault('no_frames', folder, 'neither a folder `frames` in it, nor in one of its folders, nor pictures')]
+    if not picture_files(folder)[0]:
+        return [_fault('no_frames', folder, 'neither a folder `frames` in it, nor in one of its folders, nor pictures')]
     if labels is not None and not Path(labels).is_dir(): return [_fault('no_folder', labels, 'no folder of labels')]
     return _pictures_faults(folder, None if labels is None else Path(labels), dict(ignore=ignore), _as_they_are)
 
@@ -547,35 +563,39 @@ def _seal(paths): # one checksum of all files
     for path in paths: total.update(path.read_bytes())
     return total.hexdigest()
 
+def _cuts_among(faults, files): # numbers of the files with which a shot begins
+    cut = {f.file for f in faults if f.kind=='cut'}
+    return [t for t,file in enumerate(files) if str(file) in cut]
+
 def _video(path, stop, max_side):
     clip = read_video(path, stop=stop, max_side=max_side)
     pictures = list(to_uint8(clip.frames))
     moments = [_moment(f'{path} frame {t}', p) for t,p in enumerate(pictures)]
-    return _Film(pictures, [f'{path.name} frame {t}' for t in range(len(pictures))], clip.fps, _seal([path]), list(_time_faults(path, moments, {})),
-                 [int(t) for t in np.flatnonzero(_scores([m.thumb for m in moments])>=CUT)])
+    faults, files = list(_time_faults(path, moments, {})), [f'{path.name} frame {t}' for t in range(len(pictures))]
+    return _Film(pictures, files, clip.fps, _seal([path]), faults, _cuts_among(faults, [m.file for m in moments]))
 
 def _folder(path, stop, max_side):
     faults = _pictures_faults(path, None, {}, None)
     _refuse(path, [f for f in faults if f.kind not in _REPAIRED])
     paths = picture_files(path)[0][:stop]
     pictures = [_smaller(_rgb(p), max_side, cv2.INTER_AREA) for p in paths]
-    return _Film(pictures, [p.name for p in paths], 25., _seal(paths), faults, find_cuts(np.stack(pictures)))
+    return _Film(pictures, [p.name for p in paths], 25., _seal(paths), faults, _cuts_among(faults, paths))
 
 def _take_labels(film, source, folder, notes, to_ids, max_side): # faults of a folder of labels; the ids go into the film
     paths = picture_files(folder)[0][:len(film.pictures)]
-    partners = _partner_faults(picture_files(source)[0], picture_files(folder)[0]) if source.is_dir() else []
+    partners = _partner_faults(folder, picture_files(source)[0], picture_files(folder)[0]) if source.is_dir() else []
     faults = [*partners, *_label_faults(folder, None, notes, to_ids)]
     if len(paths)!=len(film.pictures): faults.append(_fault('unequal', folder, f'{len(paths)} labels for {len(film.pictures)} frames'))
     film.ids = [_smaller(ids, max_side, cv2.INTER_NEAREST_EXACT) for p in paths if (ids := to_ids(_read(p))[0]) is not None]
     size = film.pictures[0].shape[:2]
-    faults += [_fault('label_size', p, f'{x.shape[1]}x{x.shape[0]} on frames of {size[1]}x{size[0]}') for p,x in zip(paths, film.ids) if x.shape!=size]
-    return faults
+    odd = [(p, x.shape) for p,x in zip(paths, film.ids) if x.shape!=size]
+    return faults + [_fault('label_size', p, f'{_wide(s)} on frames of {_wide(size)}') for p,s in odd]
 
 # %% ../../nbs/01_clips/08_data.ipynb #0c530431
 def _vacant(out): # a place for new data
     check_folder(out)
     out = Path(out)
-    if out.is_dir() and any(out.iterdir()): raise InputError(f'{out}: there is something in this folder already; choose another for the data')
+    if out.is_dir() and any(out.iterdir()): raise InputError(f'{out}: there is something in this folder already; choose another')
     return out
 
 def _check_notes(**notes): # what the user says
@@ -605,11 +625,12 @@ def _source_of(source, labels): # -> path of the frames, path of the labels or N
     if not source.exists(): raise InputError(f'{source}: no such file or folder; check the path')
     if (source/'frames').is_dir(): source, labels = source/'frames', labels or next(iter(source.glob('labels')), None)
     labels = labels and Path(labels)
-    if labels and not labels.is_dir(): raise DataError(labels, [_fault('no_folder', labels, 'labels are a folder of pictures, one a frame; a video would have mixed the ids')])
+    if labels and not labels.is_dir():
+        raise DataError(labels, [_fault('no_folder', labels, 'labels are a folder of pictures; a video would have mixed the ids')])
     if source.is_dir() and not picture_files(source)[0]: raise DataError(source, [_fault('no_frames', source, 'no picture in it')])
     return source, labels
 
-def _labelled(film, source, labels, notes, colours, max_side): # what is known of the labels, for data.json; the ids go into the film
+def _labelled(film, source, labels, notes, colours, max_side): # what data.json says of the labels; the ids go into the film
     to_ids, table = _reader(colours, labels)
     film.faults += _take_labels(film, source, labels, notes, to_ids, max_side)
     _refuse(labels, [f for f in film.faults if f.kind not in _REPAIRED])
@@ -634,7 +655,9 @@ def dataset_from_video(
     if cuts not in ('split','refuse','keep'): raise InputError(f'cuts={cuts!r}: give \'split\', \'refuse\' or \'keep\'')
     (source, labels), out = _source_of(source, labels), _vacant(out)
     _check_notes(fps=25 if fps is None else fps, ignore=ignore)
-    notes = dict(name=(source.parent if source.name=='frames' else source).stem, labels=None, ignore=ignore, names=names and list(names), source=source.name, cuts='keep' if cuts=='keep' else None)
+    named = source.parent if source.name=='frames' else source
+    notes = dict(name=named.stem, labels=None, ignore=ignore, names=names and list(names), source=source.name,
+                 cuts='keep' if cuts=='keep' else None)
     film = (_folder if source.is_dir() else _video)(source, stop, max_side)
     film.fps = film.fps if fps is None else fps
     _refuse(source, [f for f in film.faults if f.kind not in _REPAIRED or f.kind=='cut' and cuts=='refuse'])
@@ -652,8 +675,8 @@ def _report(film, notes, places, spans, short, say):
     for f in film.faults:
         if f.severity=='warning': say(str(f))
     for place,(a,b) in zip(places, spans):
-        h, w = film.pictures[0].shape[:2]
-        say(f'{place}: {b-a} frames of {w}x{h}, from frame {a} on, {film.fps:g} a second' + (f'; {_many(notes["labels"], "label")}' if notes['labels'] else '; no labels'))
+        labels = _many(notes['labels'], 'label') if notes['labels'] else 'no labels'
+        say(f'{place}: {b-a} frames of {_wide(film.pictures[0].shape)}, from frame {a} on, {film.fps:g} a second; {labels}')
     for a,b in short: say(f'left out: frames {a} to {b-1}, a shot of {_many(b-a, "frame")}')
 
 # %% ../../nbs/01_clips/08_data.ipynb #baef51ba
@@ -670,7 +693,9 @@ def load_data(
     if folder.is_dir(): finish_arriving(folder)
     check_data(folder)
     clips = data_folders(folder)
-    if len(clips)!=1: raise InputError(f'{folder}: {_many(len(clips), "clip")} in the layout; name one' + (f', as {clips[0]}' if clips else ': dataset_from_video makes it'))
+    if len(clips)!=1:
+        way = f'name one, as {clips[0]}' if clips else 'dataset_from_video makes it'
+        raise InputError(f'{folder}: {_many(len(clips), "clip")} in the layout; {way}')
     notes, _ = _notes_of(clips[0])
     frames = np.stack([_smaller(_rgb(p), max_side, cv2.INTER_AREA) for p in picture_files(clips[0]/'frames')[0][:stop]])
     clip = Clip(to_float(frames), fps=float(notes.get('fps', 25)), name=str(notes.get('name', folder.name)))
