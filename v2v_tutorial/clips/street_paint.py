@@ -28,6 +28,8 @@ HIGH = 16.                    # metres that the sheet of a row of houses is high
 ACROSS = 20.                  # metres that the sheet of the ground is wide
 
 # %% ../../nbs/01_clips/05_street_paint.ipynb #3e95e7b8
+_ROUND = np.stack([np.cos(a := np.linspace(0, 6.28, 25)), np.sin(a)], 1)
+
 class Canvas:
     "A sheet in the making: `wide` x `high` metres, (0,0) below its middle, y up, `dots` texels a metre; painted three times as fine"
     def __init__(self, wide, high, dots):
@@ -41,17 +43,14 @@ class Canvas:
     def box(self, left, bottom, right, top, colour): self.poly([(left,bottom), (right,bottom), (right,top), (left,top)], colour)
 
     def oval(self, x, y, rx, ry, colour):
-        turn = np.linspace(0, 6.28, 25)
-        self.poly(np.stack([x+rx*np.cos(turn), y+ry*np.sin(turn)], 1), colour)
+        self.poly(_ROUND*[rx,ry] + [x,y], colour)
 
-    def lit(self, look, side, strength=.16): # light from the side of the sun, and from above
-        h, w = self.rgba.shape[:2]
-        x, y = np.linspace(-side, side, w, dtype=np.float32), np.linspace(.1, -.1, h, dtype=np.float32)[:,None]
-        self.rgba[...,:3] *= (1+strength*x+y)[...,None]*(.5*look['sun']+.5*look['shade'])
-        return self
-
-    def sheet(self): # (h,w,4), softened by half a pixel of the picture
+    def sheet(self, look=None, side=0, strength=.16)->np.ndarray: # (h,w,4), softened by half a pixel of the picture
+        "Done: in the light of a look, that comes from a side and from above, or as it was painted"
         small = cv2.resize(self.rgba, None, fx=1/3, fy=1/3, interpolation=cv2.INTER_AREA)
+        h, w = small.shape[:2]
+        x, y = np.linspace(-side, side, w, dtype=np.float32), np.linspace(.1, -.1, h, dtype=np.float32)[:,None]
+        if look: small[...,:3] *= (1+strength*x+y)[...,None]*(.5*look['sun']+.5*look['shade'])
         return np.clip(cv2.GaussianBlur(small, (0,0), .8), 0, 1)
 
 # %% ../../nbs/01_clips/05_street_paint.ipynb #b107cf19
@@ -203,10 +202,10 @@ def tree(rng, dots, look, side)->np.ndarray: # (h,w,4): 5 metres wide, 6.6 high
     turn, out = rng.uniform(0, 6.28, 420), np.sqrt(rng.random(420))
     x, y, grow = 1.75*out*np.cos(turn), 4.25+1.75*out*np.sin(turn), rng.random((2,420))
     light = .5 + .24*(side*x+.9*(y-4.3)) + .5*(grow[0]-.5)
-    for k in np.argsort(light-.25*grow[1]):
-        r, glow = .14+.26*(1-out[k])+.1*grow[1,k], np.clip(light[k], .1, 1.1)
-        tone = leaf*_mix(look['shade'], look['sun'], min(glow, 1))*(.4+.85*glow)
-        c.oval(x[k], y[k], r, .8*r, _mix(tone, .97*look['sun'], look['snow']*.6*glow))
+    r, glow = .14+.26*(1-out)+.1*grow[1], np.clip(light, .1, 1.1).astype(np.float32)
+    tone = leaf*_mix(look['shade'], look['sun'], np.minimum(glow, 1))*(.4+.85*glow)[:,None]
+    tone = _mix(tone, .97*look['sun'], look['snow']*.6*glow)
+    for k in np.argsort(light-.25*grow[1]): c.oval(x[k], y[k], r[k], .8*r[k], tone[k])
     return c.sheet()
 
 _COLOURS = dict(car='b8262c 2a5a9c dfe3e6 2f3338 8d949a d9a521 2e7358 c8693a e9e4d8 5b2b3a', coat='a83232 2f4f86 3a6b4a d0a640 5a4468 e0ddd2 c46a8a',
@@ -226,7 +225,7 @@ def car(rng, dots, look, side, ahead)->list: # three sheets: lower body 2 x 1.05
     flank.poly([(back+.2,.98), (back+.38,top-.1), (.5,top-.1), (1.05,.96)], glass)
     flank.box(-.35, .9, -.27, top-.05, colour), flank.box(-2.15, .25, 2.15, .36, .35*colour), flank.box(-2.15, .68, 2.1, .72, .75*colour)
     for x in (-1.4,1.4): flank.oval(x, .32, .36, .34, dark), flank.oval(x, .32, .19, .19, np.full(3, .6))
-    return [c.lit(look, side, .1).sheet() for c in (body, cabin, flank)]
+    return [c.sheet(look, side, .1) for c in (body, cabin, flank)]
 
 LEAN = .165
 
@@ -248,21 +247,21 @@ def person(rng, dots, look, side)->list: # two sheets: body .8 x 1.1 metres, leg
     body.poly([(-.2,.0), (.2,.0), (.23,.6), (.12,.72), (-.12,.72), (-.23,.6)], coat)
     body.oval(0, .88, .105, .14, skin), body.oval(0, .95, .115, .09, hair)
     leg.poly([(-.09,.95), (.09,.95), (.07,.06), (-.07,.06)], trousers), leg.oval(.01, .05, .1, .05, np.full(3, .1))
-    return [c.lit(look, side).sheet() for c in (body, leg)]
+    return [c.sheet(look, side) for c in (body, leg)]
 
 def lamp(dots, look, side, right)->np.ndarray: # (h,w,4): 2 metres wide, 5.4 high
     "A street lamp that hangs over the road; `right` where it stands on the right"
     c, iron, s = Canvas(2, 5.4, dots), np.full(3, .38), -1 if right else 1
     c.box(-.06, 0, .06, 5.2, iron), c.poly([(0,5.1), (.8*s,5.1), (.8*s,5.2), (0,5.2)], iron)
     c.poly([(.45*s,5.), (.95*s,5.), (.95*s,5.12), (.45*s,5.12)], .7*iron)
-    return c.lit(look, side).sheet()
+    return c.sheet(look, side)
 
 def sign(dots, look, side, colour)->list: # two sheets: pole .4 x 2.2 metres, disk .9 x .9
     "A traffic sign on its pole"
     pole, disk = Canvas(.4, 2.2, dots), Canvas(.9, .9, dots)
     pole.box(-.045, 0, .045, 2.2, np.full(3, .38))
     disk.oval(0, .45, .4, .4, _rgb(colour)), disk.oval(0, .45, .29, .29, np.ones(3)), disk.box(-.2, .38, .2, .52, _rgb(colour))
-    return [c.lit(look, side).sheet() for c in (pole, disk)]
+    return [c.sheet(look, side) for c in (pole, disk)]
 
 def glow(colour, dots, wide, high)->np.ndarray: # (h,w,4) with alpha 0
     "Light to be added to what lies behind"
