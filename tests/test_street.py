@@ -27,13 +27,18 @@ def slopes(seed, size, frames=6, step=1.): # plain slopes of colour, no light an
     street = Street(seed, size)
     street.layers,street.air,street.look = [layer for layer in street.layers if layer.solid],None,dict(street.look, reach=1e9)
     for layer in street.layers:
-        x,y = np.meshgrid(*(abs(np.arange(n, dtype=np.float32)/64%2-1) for n in layer.sheet.shape[1::-1]))
-        layer.sheet = np.dstack([x,y,1-x,np.ones_like(x)])*layer.sheet[...,3:]
+        h,w = layer.sheet.shape[:2]
+        x,y = np.linspace(0, 1, w, dtype=np.float32)[None],abs(np.arange(h, dtype=np.float32)/max(h/20, 128)%2-1)[:,None]
+        layer.sheet = np.dstack([x+0*y,y+0*x,1-x+0*y,0*x*y+1])*layer.sheet[...,3:]
     return street.clip(frames, step=step)
 
-def close(clip, flow): # share of visible pixels fetched to within two grey levels of 255
+def inner(clip): # visible pixels that are not within two pixels of an outline, now or a frame ago
+    edge = torch.nn.functional.max_pool2d(instance_edges(clip.ids), 5, 1, 2)
+    return (clip.visible[1:]==1)&(edge[1:]==0)&(warp(edge[:-1], clip.flow[1:])==0)
+
+def close(clip, flow): # share of them fetched to within two grey levels of 255
     wrong = 127.5*(warp(clip.frames[:-1], flow[1:])-clip.frames[1:]).abs().amax(1, keepdim=True)
-    return float((wrong[clip.visible[1:]==1]<=2).float().mean())
+    return float((wrong[inner(clip)]<=2).float().mean())
 
 # ---- flow and visibility
 
@@ -46,7 +51,7 @@ def test_fields_have_the_promised_shapes(clip):
 
 def test_flow_fetches_visible_pixels(clip):
     assert error(clip, clip.flow)<(.03 if min(clip.size)>=64 else .05)
-    assert error(clip, clip.flow)<.6*error(clip, 0*clip.flow)
+    assert error(clip, clip.flow)<.75*error(clip, 0*clip.flow)
 
 WRONG = {'none': lambda f: 0*f, 'sign': lambda f: -f, 'sign of x': lambda f: f*torch.tensor([-1.,1.]).view(2,1,1), 'order': lambda f: f.flip(1),
          'sign of y': lambda f: f*torch.tensor([1.,-1.]).view(2,1,1), 'twice': lambda f: 2*f, 'half': lambda f: f/2, 'half a pixel': lambda f: f+.5,
@@ -55,10 +60,10 @@ WRONG = {'none': lambda f: 0*f, 'sign': lambda f: -f, 'sign of x': lambda f: f*t
 @pytest.fixture(scope='module')
 def plain(): return slopes(0, (101,144))
 
-def test_flow_is_exact_on_slopes(plain): assert close(plain, plain.flow)>.93
+def test_flow_is_exact_on_slopes(plain): assert close(plain, plain.flow)>.985
 
 @pytest.mark.parametrize('mistake', WRONG)
-def test_wrong_flow_shows(plain, mistake): assert close(plain, WRONG[mistake](plain.flow))<close(plain, plain.flow)-.15
+def test_wrong_flow_shows(plain, mistake): assert close(plain, WRONG[mistake](plain.flow))<close(plain, plain.flow)-.2
 
 def test_a_flow_that_is_a_frame_late_shows(plain):
     late = plain.flow.roll(1, 0)
@@ -66,8 +71,8 @@ def test_a_flow_that_is_a_frame_late_shows(plain):
 
 def test_flow_is_exact_between_frames_several_steps_apart():
     clip = slopes(3, (128,96), 3, step=5.)
-    assert close(clip, clip.flow)>.85
-    assert close(clip, clip.flow+.5)<.5
+    assert close(clip, clip.flow)>.98
+    assert close(clip, clip.flow+.5)<.9
 
 def test_flow_forwards_is_as_true_as_backwards():
     street = Street(4, (64,96), 'day')
@@ -121,8 +126,8 @@ def test_the_street_has_no_seam():
     street = Street(2, (48,64))
     t = next(t for t in range(700) if street.camera(t)[2]//LOOP!=street.camera(t+1)[2]//LOOP)
     clip = street.clip(2, t)
-    ground = torch.isin(clip.classes, torch.tensor([KIND['road'],KIND['pavement'],KIND['building']]))[1:].float()*clip.visible[1:]
-    assert error(clip, clip.flow, ground)<.03 and clip.visible[1].mean()>.85
+    early = street.clip(2, t-3)
+    assert error(clip, clip.flow)<1.5*error(early, early.flow) and clip.visible[1].mean()>.85
 
 # ---- classes and instances
 

@@ -56,8 +56,8 @@ class Street(Scene):
         rng, (h,w), f = self._rng('drive'), self.size, self.f
         pace, x, y, turn, nod = (_swing(rng, camera*size, period*rng.uniform(.85, 1.15)) for size,period in _TURNS)
         start = rng.uniform(0, LOOP)
-        self.camera = lru_cache(8)(lambda t: (x(t), 1.6+y(t), start+.2*(camera*t+pace(t))))     # X, Y, Z in metres: .2 a frame are 18 km/h
-        self.vanishing = lru_cache(8)(lambda t: ((w-1)/2+f*turn(t), .49*h+f*nod(t)))            # the pixel where the street ends
+        self.camera = lru_cache(8)(lambda t: (x(t), 1.55+y(t), start+.25*(camera*t+pace(t))))    # X, Y, Z in metres: .25 a frame are 22 km/h
+        self.vanishing = lru_cache(8)(lambda t: ((w-1)/2+f*turn(t), .52*h+f*nod(t)))            # the pixel where the street ends
         self.eye = lru_cache(8)(self._eye)
 
     def _eye(self, t): # (3,4): metres (X right, Y up, Z ahead) to pixels times distance
@@ -151,7 +151,7 @@ class Street(Scene):
         rng = self._rng('traffic')
         gap, side = _swing(rng, 3., 140), _swing(rng, .25, 90)
         self._car(0, lru_cache(4)(lambda t: (side(t), 12.5+gap(t), 0)), True)                  # the one that we follow
-        lanes = (2.95,rng.choice([.13,.28]),2), (-2.95,-.22,3), (-5.1,0.,3)                     # right lane, slower or faster; oncoming; parked
+        lanes = (2.95,rng.choice([.17,.34]),2), (-2.95,-.25,3), (-5.1,0.,3)                     # right lane, slower or faster; oncoming; parked
         for lane,(x,speed,count) in enumerate(lanes):
             for k,z in enumerate(rng.uniform(0, LOOP)+(np.arange(count)+rng.uniform(-.2, .2, count))*LOOP/count):
                 self._car(10*lane+10+k, self.path(x, z, speed, _swing(rng, .12*(speed!=0), 80)), x>0)
@@ -170,16 +170,16 @@ class Street(Scene):
 
     def _people(self):
         rng = self._rng('people')
-        for k in range(6):
+        for k in range(9):
             x, speed = (rng.uniform(5.6, 7), rng.uniform(-8.2, -7))[rng.integers(2)], rng.choice([-1,1])*rng.uniform(.04, .06)
             start = rng.uniform(0, 6.28)
-            self._person(k, self.path(x, (k+rng.uniform(0, .8))*LOOP/6, speed), lambda t, start=start: start+.2*t, .2)
+            self._person(k, self.path(x, (k+rng.uniform(0, .8))*LOOP/9, speed), lambda t, start=start: start+.2*t, .2)
         p = rng.uniform(0, 6.28)
         def cross(t): # somebody who crosses when we come
             _, ahead, lap = walk(t)
             return np.interp(ahead, (9,48), (6,-7.5)), ahead, lap
         walk = self.path(0., 61.6)  # where the zebra crossing is
-        self._person(9, lru_cache(4)(cross), lambda t: p-2.2*cross(t)[0], .4)
+        self._person(99, lru_cache(4)(cross), lambda t: p-2.2*cross(t)[0], .4)
 
     # ---- air, and what is known
 

@@ -14,9 +14,9 @@ from .world import _mix, _noise, _rgb, _smooth
 
 # %% ../../nbs/01_clips/05_street_paint.ipynb #d3a28375
 _KEYS = 'zenith low cloud sun shade haze leaf'.split()  # sky above and at the horizon, clouds, light in the sun and in the shade, far haze, leaves
-_TINTS = dict(day='3c7dc0 cfe2ee ffffff fff4dc a3b4d2 c4d6e6 4f8a36', dusk='3d4784 ffb985 f2a58e ffc391 8784b2 e0a892 5c7a3c',
+_TINTS = dict(day='3c7dc0 cfe2ee ffffff fff4dc a3b4d2 c4d6e6 4d7a34', dusk='3d4784 ffb985 f2a58e ffc391 8784b2 e0a892 5c7a3c',
               night='0c1230 3a4470 2a3357 6a76a0 4a547e 2b3558 3a5a40', autumn='4a8cc0 f5e4c0 fff5e2 ffe6ba a3a2b6 e8d9be d07a28',
-              rain='6f7b87 aab4ba 8a949c bcc4cc 9aa3ad a3adb4 4d7a48', snow='93a6ba dde5ec e9eef3 eaf0f6 b2c0d2 d5dee7 7d9086')
+              rain='6f7b87 aab4ba 8a949c bcc4cc 9aa3ad a3adb4 456a40', snow='93a6ba dde5ec e9eef3 eaf0f6 b2c0d2 d5dee7 7d9086')
 _WEATHER = dict(day=(130,.03,0,0,0), dusk=(120,.4,.8,0,0), night=(90,.5,1,0,0),  # how many metres haze lets one see, share of lit windows,
                 autumn=(110,.06,0,0,0), rain=(65,.25,.6,1,0), snow=(70,.2,.3,0,1)) # strength of lamps, wetness, snow
 LOOKS = {name: dict(zip(_KEYS, map(_rgb, tints.split()))) | dict(zip(('reach','lit','lamps','wet','snow'), _WEATHER[name]))
@@ -125,7 +125,7 @@ class House:
         ledge = look['snow']*np.maximum(self.rows(self.eaves+.2, HIGH)*.9, self.panes(half+.13, tall+.13)*(self.py<-tall))
         rgb = _mix(self.windows(self.masonry(), half, tall), np.float32([1,1,1]), ledge)*light
         rgb = _mix(rgb, self.panel(look, tall, shop), glass)
-        rgb = _mix(rgb, _mix(self.sign, self.trim, (self.x/.3)%2<1)*light, awning)*(1-.35*_smooth(1.2, 0, self.y))[...,None]  # a dark foot
+        rgb = _mix(rgb, _mix(self.sign, self.trim, np.sin(4.5*self.x)>0)*light, awning)*(1-.35*_smooth(1.2, 0, self.y))[...,None]  # a dark foot
         alpha = self.soft(self.eaves+1.7-self.y, False)
         return np.dstack([np.clip(rgb, 0, 1)*alpha[...,None], alpha])
 
@@ -142,7 +142,7 @@ def house_row(
         house = House(rng, float(wide), dots)
         parts.append(house.paint(rng, look, light))
         houses.append((float(end-wide), float(wide), house.eaves, .75*house.wall*look['shade']))
-    return np.concatenate(parts, 1), houses
+    return cv2.GaussianBlur(np.concatenate(parts, 1), (0,0), .7), houses
 
 # %% ../../nbs/01_clips/05_street_paint.ipynb #5ce4e2e9
 def ground(
@@ -166,7 +166,7 @@ def ground(
     beyond = np.clip(np.maximum(x-KERBS[1], KERBS[0]-x)*dots[1]+.5, 0, 1)
     grounds = ((tar, np.ones_like(x)), (stone, beyond), (np.full_like(x, .9), _markings(x, z, dots[1])*(.7+.4*fine).clip(0, 1)))
     return [_weather(grey[...,None]*np.float32(tint)*light, alpha, look, n, lane)
-            for (grey,alpha),tint in zip(grounds, ((1,.98,.97), (1,.95,.88), (1,1,.97)))]
+            for (grey,alpha),tint in zip(grounds, ((.95,.98,1.03), (1,.96,.9), (1,1,.98)))]
 
 def _markings(x, z, dots): # how much paint lies on the road, 0..1: lines between lanes, a parking strip, a zebra crossing
     line = lambda at, half: np.clip((half-abs(x-at))*dots+.5, 0, 1)
@@ -192,15 +192,17 @@ def _shade(dots, x, z, side, houses, feet): # where the sun doesn't come, 0..1: 
 def _weather(rgb, alpha, look, n, lane): # wet, or snowed over
     if look['wet']: rgb = _mix(.7*rgb, .8*look['low'], .55*look['wet']*_smooth(.35, .7, n))
     if look['snow']: rgb = _mix(rgb, np.float32([.93,.95,1])*look['sun'], (.45+.45*_smooth(.25, .6, n))*(1-.65*_smooth(.45, .2, lane)))
-    return np.dstack([np.clip(rgb, 0, 1)*alpha[...,None], alpha])
+    return cv2.GaussianBlur(np.dstack([np.clip(rgb, 0, 1)*alpha[...,None], alpha]), (0,0), .7)
 
 # %% ../../nbs/01_clips/05_street_paint.ipynb #fdd24bb1
-def tree(rng, dots, look, side)->np.ndarray: # (h,w,4): 5 metres wide, 6.6 high
+def tree(rng, dots, look, side)->np.ndarray: # (h,w,4): 5 metres wide, 6.9 high
     "A street tree: a trunk and balls of leaves, the dark ones behind"
-    c, leaf = Canvas(5, 6.6, dots), look['leaf']*rng.uniform(.9, 1.15)
+    c, leaf = Canvas(5, 6.9, dots), look['leaf']*rng.uniform(.85, 1.15, 3).astype(np.float32)
     c.poly([(-.16,0), (.16,0), (.09,3.4), (-.09,3.4)], .5*_rgb('6b5646')*(look['sun']+look['shade']))
     turn, out = rng.uniform(0, 6.28, 420), np.sqrt(rng.random(420))
-    x, y, grow = 1.75*out*np.cos(turn), 4.25+1.75*out*np.sin(turn), rng.random((2,420))
+    wide, high = rng.uniform(1.25, 1.95), rng.uniform(1.5, 2.)
+    lumps = 1+.14*np.sin(3*turn+rng.uniform(0, 6.28))+.08*np.sin(7*turn)
+    x, y, grow = wide*lumps*out*np.cos(turn), 4.25+high*lumps*out*np.sin(turn), rng.random((2,420))
     light = .5 + .24*(side*x+.9*(y-4.3)) + .5*(grow[0]-.5)
     r, glow = .14+.26*(1-out)+.1*grow[1], np.clip(light, .1, 1.1).astype(np.float32)
     tone = leaf*_mix(look['shade'], look['sun'], np.minimum(glow, 1))*(.4+.85*glow)[:,None]

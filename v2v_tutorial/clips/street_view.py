@@ -93,7 +93,7 @@ class Strip(Layer):
         axis = int(abs(a[1])<abs(a[0]))
         n, middle = np.arange(*box[2*axis:2*axis+2]), sum(box[2-2*axis:4-2*axis])/2
         z = 1/np.clip(a[1-axis]*n + a[axis]*middle + a[2], .5/LOOP, 2)
-        return axis, z, np.clip(np.log2(z*z*abs(a[1-axis]/m[2,1])/2), 0, 4)
+        return axis, z, np.clip(np.log2(z*z*abs(a[1-axis]/m[2,1])/1.2), 0, 5)
 
     def draw(self, t, size):
         if self.place(t) is None or (box := self.box(m := self.here(t), size)) is None: return None
