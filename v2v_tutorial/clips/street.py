@@ -102,14 +102,14 @@ class Street(Scene):
         rows = [self._houses(x, look['sun' if (x<0)==(side>0) else 'shade']) for x in WALLS]
         rng = self._rng('feet')
         self.feet = [(x, z+rng.uniform(-2, 2)) for x in (KERBS[0]-.7,KERBS[1]+.7) for z in np.arange(6, LOOP, 12) if rng.random()<.75]
-        along, across = 64*max(1, round(LOOP*d*.042/64))/LOOP, .17*d
+        along, across = 64*max(1, round(LOOP*d*.042/64))/LOOP, .15*d
         sheets = paint.ground(self._rng('ground'), (along,across), look, side, rows[side>0], self.feet)
         space = np.array([[1/across,0,.5/across-paint.ACROSS/2], [0,0,0], [0,1/along,.5/along], [0,0,1]])
         for k,(sheet,kind) in enumerate(zip(sheets, ('road','pavement','marking'))):
             self.layers.append(Strip(self, sheet, space, 900-k, kind=KIND[kind]))
 
     def _houses(self, x, light): # one side of the street, and the ends of houses that stand out over their nearer neighbour
-        along, up = 64*max(1, round(LOOP*self.fine*.076/64))/LOOP, .136*self.fine
+        along, up = 64*max(1, round(LOOP*self.fine*.06/64))/LOOP, .11*self.fine
         sheet, houses = paint.house_row(self._rng('houses', int(x>0)), (along,up), self.look, light)
         space = np.array([[0,0,x], [-1/up,0,paint.HIGH-.5/up], [0,1/along,.5/along], [0,0,1]])
         self.layers.append(Strip(self, np.ascontiguousarray(sheet.swapaxes(0, 1)), space, 800, kind=KIND['building']))

@@ -24,7 +24,7 @@ LOOKS = {name: dict(zip(_KEYS, map(_rgb, tints.split()))) | dict(zip(('reach','l
 
 LOOP = 96.                    # metres after which the street comes round again
 WALLS, KERBS = (-8.8,7.6), (-6.2,4.5) # metres to the left and right of the camera's lane
-HIGH = 16.                    # metres that the sheet of a row of houses is high
+HIGH = 14.8                  # metres that the sheet of a row of houses is high
 ACROSS = 20.                  # metres that the sheet of the ground is wide
 
 # %% ../../nbs/01_clips/05_street_paint.ipynb #3e95e7b8
