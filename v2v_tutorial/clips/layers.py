@@ -162,7 +162,7 @@ class Mesh(Layer):
         area = lambda corners: np.abs(np.linalg.det(self._frames(corners))).sum()
         sheet, up = self.level(round(float(_levels((area(self.rest)/max(area(points), 1e-6))**.5))))
         u, v = self._map(points, k, *_pixels(box))
-        u, v = ((a-up[i,2])/up[i,i] for i,a in enumerate((u, v)))
+        u, v = (np.nan_to_num((a-up[i,2])/up[i,i]) for i,a in enumerate((u, v)))
         return box, cv2.remap(sheet, u.astype(np.float32), v.astype(np.float32), cv2.INTER_LINEAR)*(k>=0)[...,None]
 
     def _triangle(self, points, x, y): # the triangle at each of these pixels
