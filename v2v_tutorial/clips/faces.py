@@ -75,7 +75,7 @@ def _expressions(p, flat): # (6,V,3): how each vertex moves for a smile, an open
 
 _MOODS = np.array([(.15,0,0,.1,0), (.95,.22,0,.15,0), (0,.55,.35,1,0), (0,0,.1,0,.85), (.5,.05,0,.3,0), (.75,.1,0,0,0)])
 # each a smile, an open mouth, a pucker, raised brows, a frown
-_SWINGS = (.36,75), (.15,53), (.12,91), (.2,97), (.06,41), (.05,83)  # size and frames: yaw, pitch, roll (radians), x, y, growth
+_SWINGS = (.42,75), (.16,53), (.14,91), (.2,97), (.06,41), (.05,83)  # size and frames: yaw, pitch, roll (radians), x, y, growth
 
 def _track(rng, every, values, rise): # from one value to the next, a new one at so many frames, taking `rise` of them to get there
     first = rng.uniform(0, every)
@@ -167,8 +167,8 @@ class Faces(Scene):
         flat = _vertices(self.person)
         self.calm = np.concatenate([flat, _relief(*flat.T, self.person)[:,None]], 1)
         self.moves = _expressions(self.person, flat)
-        slope = np.stack([_relief(*(self.calm[:68,:2]+step).T, self.person)-self.calm[:68,2] for step in ([.01,0], [0,.01])], 1)/.01
-        self.facing = np.column_stack([-slope, np.ones(68)])/np.sqrt(1+(slope**2).sum(1, keepdims=True))  # normals of the calm face
+        slope = flat[:68]*[.92/self.person['wide']**2, .32]                 # of a skull without nose and lips
+        self.facing = np.column_stack([slope, np.ones(68)])/np.sqrt(1+(slope**2).sum(1, keepdims=True))  # which way a landmark looks
         self._paint(who, scene, 2*self.unit)
 
     def _paint(self, who, scene, dots): # all sheets, from the farthest to the nearest

@@ -106,7 +106,7 @@ def _hair(rng, dots, p, light, back):
     "What falls in front of the face and the ears, or what is seen behind the head"
     (x, y), cut = _canvas(_HEAD, dots), _CUTS[p['hair']]
     edge, strand, down, streak = _strands(rng, x, y, p, cut)
-    edge = np.where(down>0, edge+(.16 if p['hair']=='afro' else .05)*(streak-.5), down)
+    edge = np.where(down>0, edge+(.16 if p['hair']=='afro' else .05)*(streak-.5), -1)
     edge = np.minimum(edge, .7*(cut['back' if back else 'front']-y)+.25*(streak-.5))
     u, v = np.abs(x-.3*cut['part'])/cut['window'], np.maximum(.25-y, 0)/(.25-cut['line'])  # the face looks out of a window
     near = np.ones_like(x) if back else ((u**cut['power']+v**cut['power'])**(1/cut['power'])-1)*.75+.05*(streak-.5)
