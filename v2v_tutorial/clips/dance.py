@@ -157,7 +157,7 @@ class Shadow(Layer):
 # ---- the world
 
 _FACE = np.array([[0, -.016, .078], [-.022, .002, .062], [.022, .002, .062], [-.06, -.004, 0], [.06, -.004, 0]])  # nose, eyes, ears from the head's middle
-_INSIDE = np.array([.02] + [.085]*2 + [.06]*2 + [.085] + [.06]*2 + [.1]*3 + [.075, .055, .1, .075, .055] + [.03]*4 + [.05]*6) # how deep a point lies in the body
+_INSIDE = np.array([.03, .06, *[.06, .045, .035]*2, .09, *[.09, .055, .04]*2, .03, .03, .06, .06, *[.05]*6]) # how deep a point lies in the body
 _DIM = .4   # confidence of a key point that is in the picture and hidden
 
 def _number(name, value, fix):
@@ -192,10 +192,9 @@ class Dance(Scene):
         figure, camera = self.figure, self.camera
         sheet, to_picture = _backdrop(self.place, camera, .02+.13*(camera.moves>0))
         skin, texels = painted(figure, 2*camera.unit)
-        under = np.repeat(np.isin(figure.tubes.part, [PARTS.index(f'{s} thigh') for s in ('right', 'left')])*figure.under, figure.tubes.circle.shape[0])
         return [Layer(sheet, lambda t: camera.after(t)@to_picture, depth=lambda t: 9.),
                 Shadow(lambda t: self.strung(t)[0], camera.see, camera.unit, depth=lambda t: 8.),
-                Body(skin, self.strung, figure.tubes, texels, camera.see, camera.size, deeper=under, depth=lambda t: camera.distance, kind=1, thing=1)]
+                Body(skin, self.strung, figure.tubes, texels, camera.see, camera.size, deeper=figure.deeper, depth=lambda t: camera.distance, kind=1, thing=1)]
 
     def strung(self, t): # joints, frames and radii at time t
         if t not in self.kept:

@@ -83,11 +83,11 @@ def _limb(a, b, bone, before, after, part, rows, start=0., k=1.): # rings along 
 
 def _arm(s, side, g, sleeve):
     cloth = lambda at: .0055 if at<sleeve else 0.
-    rows = [(-.13,.02), (-.05,.032), (.08,.0385), (.3,.036), (.54,.034), (.57,.0335), (.78,.031), (.93,.03), (1,.0295)]
-    upper = [(f, r+cloth(f), r+cloth(f)) for f,r in rows]
-    rows = [(.08,.0295), (.27,.0295), (.5,.026), (.75,.0215), (.785,.021), (.95,.0175)]
-    fore = [(f, r+cloth(1+f), r+cloth(1+f)) for f,r in rows]
-    hand = [(1.0,.017,.015), (1.12,.023,.014), (1.3,.022,.012), (1.43,.015,.009), (1.48,.002,.002)]
+    half = [(.54,.034), (.57,.0335)] if sleeve<1 else [(.6,.0335)]      # where a short sleeve ends there are two rings, for its edge
+    upper = [(f, r+cloth(f), r+cloth(f)) for f,r in [(-.13,.02), (-.05,.032), (.08,.0385), (.3,.036), *half, (.88,.03), (1,.0295)]]
+    full = [(.75,.0215), (.785,.021)] if sleeve>1 else [(.75,.0215)]
+    fore = [(f, r+cloth(1+f), r+cloth(1+f)) for f,r in [(.12,.0295), (.3,.029), (.5,.026), *full, (.95,.0175)]]
+    hand = [(1.0,.017,.015), (1.12,.023,.014), (1.32,.021,.012), (1.48,.002,.002)]
     names, k = [f'{s} upper', f'{s} fore'], g['girth']**.8
     return _limb(f'{s}shoulder', f'{s}elbow', names[0], names[0], names[1], f'{side} upper arm', upper, 0, k) \
         + _limb(f'{s}elbow', f'{s}wrist', names[1], names[0], names[1], f'{side} forearm', fore, 1, k) \
@@ -99,9 +99,10 @@ def _leg(s, side, g, bottom):
     def row(at, wide, deep, front=0.):
         cloth = 0. if at>_ENDS[bottom] else dict(trousers=.005, wide=.004+.022*float(_smooth(.5, 1.9, at)), shorts=.012, skirt=0)[bottom]
         return at-(at>1.01), wide+cloth, deep+cloth, front
-    upper = [(-.13,.04,.045), (0,.058,.064), (.12,.06,.068), (.35,.056,.062), (.6,.049,.053), (.77,.045,.047), (.79,.0445,.046), (.93,.042,.043), (1,.0415,.042)]
-    lower = [(1.08,.041,.042), (1.28,.041,.046,-.007), (1.5,.037,.041,-.007), (1.72,.029,.032,-.003), (1.895,.024,.026), (1.94,.0235,.025), (2.04,.023,.026)]
-    foot = [(-.36,.004,.012,-.004), (-.33,.02,.026,-.006), (-.15,.027,.04), (.1,.029,.043,.002), (.4,.032,.034), (.75,.036,.025), (1.0,.032,.018), (1.15,.02,.012), (1.2,.003,.003)]
+    upper = [(-.13,.04,.045), (0,.058,.064), (.12,.06,.068), (.35,.056,.062), (.6,.049,.053), *[(.77,.045,.047), (.79,.0445,.046)]*(bottom=='shorts'),
+             (.88,.043,.044), (1,.0415,.042)][3 if bottom=='skirt' else 0:]                   # what a skirt hides isn't there
+    lower = [(1.12,.041,.042), (1.3,.041,.046,-.007), (1.5,.037,.041,-.007), (1.72,.029,.032,-.003), (1.895,.024,.026), (1.94,.0235,.025), (2.04,.023,.026)]
+    foot = [(-.36,.004,.012,-.004), (-.32,.02,.026,-.006), (-.1,.028,.042), (.25,.03,.039), (.65,.035,.026), (1.05,.03,.017), (1.2,.003,.003)]
     names, k = [f'{s} thigh', f'{s} shin', f'{s} foot'], g['girth']
     return [_limb(f'{s}hip', f'{s}knee', names[0], 'pelvis', names[1], f'{side} thigh', [row(*r) for r in upper], 0, k)
             + _limb(f'{s}knee', f'{s}ankle', names[1], names[0], names[1], f'{side} shin', [row(*r) for r in lower], 1, k),
@@ -113,7 +114,7 @@ def _stack(joint, bone, part, rows, other=None, mine=1., k=1., start=0.): # ring
 
 def _torso(build, g):
     hips, waist, k, wide = g['hips']*g['girth'], g['waist']*g['girth'], g['girth'], build.shoulder/.105
-    low = [(-.064,.025*k,.03*k,0), (-.05,.07*hips,.05*k,0), (-.02,.094*hips,.068*k,0), (.015,.097*hips,.07*k,0), (.055,.088*hips,.062*k,0)]
+    low = [(-.064,.025*k,.03*k,0), (-.045,.075*hips,.054*k,0), (0,.097*hips,.07*k,0), (.055,.088*hips,.062*k,0)]
     mid = [(.1-build.waist,.076*waist,.054*k,0), (.03,.079*waist,.057*k,0)]
     top = [(.08,.09*wide,.064*k,0), (.12,.098*wide,.062*k,0), (.152,.098*wide,.05*k**.5,0), (.174,.082*wide,.04,0), (.19,.04,.034,0)]
     return _stack('hips', 'pelvis', 'torso', low, 'chest', .9) + _stack('chest', 'chest', 'torso', mid, 'pelvis', .6, start=build.waist) \
@@ -121,7 +122,7 @@ def _torso(build, g):
 
 def _head(g):
     neck = [(-.025,.042,.04,0), (0,.034,.036,.002), (.03,.032,.034,.004), (.055,.031,.033,.008)]
-    skull = [(-.074,.012,.018,.022), (-.07,.026,.032,.018), (-.055,.04,.05,.01), (-.03,.05,.06,.004), (-.005,.054,.066,0), (.02,.056,.069,-.002),
+    skull = [(-.074,.012,.018,.022), (-.068,.03,.036,.017), (-.054,.041,.051,.01), (-.03,.05,.06,.004), (-.005,.054,.066,0), (.02,.056,.069,-.002),
              (.042,.051,.063,-.004), (.06,.037,.047,-.005), (.07,.018,.024,-.005), (.073,.001,.001,-.005)]
     return [_stack('neck', 'chest', 'head', neck, 'head', .5, start=-.3), _stack('head', 'head', 'head', skull, k=g['head'])]
 
@@ -158,8 +159,15 @@ class Figure:
         self.tubes = Tubes([tube for rows in tubes.values() for tube in rows], *self.hang(_STAND))
         self.head = g['head']
         self._carve(g['head'])
-        self.under = .06 if w['bottom']=='skirt' else .012   # thighs give way to what hangs over them
+        self.deeper = self._deeper(.06 if w['bottom']=='skirt' else .035)
         self.apart = np.where(self.tubes.to==_J['knees'], self.tubes.share, 0.)
+
+    def _deeper(self, thighs): # (R*13,) in heights: what lies under cloth or hair is drawn as if it were so much farther away
+        t, hidden = self.tubes, np.zeros(len(self.tubes.at))
+        hidden[np.isin(t.part, [PARTS.index('right thigh'), PARTS.index('left thigh')])] = thighs
+        crown = t.spans[self.names.index('skull')]
+        hidden[crown] = .03*(t.at[crown]>.05)
+        return np.repeat(hidden, len(t.circle))
 
     def _carve(self, z): # a nose and a chin; the hair is open before the face
         t, facing = self.tubes, np.clip(self.tubes.circle[:,1], 0, 1)

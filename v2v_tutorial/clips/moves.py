@@ -1,5 +1,6 @@
 """A skeleton that dances: poses in any proportions, and a choreographer who makes them up from a seed"""
-from dataclasses import dataclass, replace
+import math
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -14,19 +15,15 @@ def _unit(v): return v/np.maximum(np.linalg.norm(v, axis=-1, keepdims=True), 1e-
 
 def spin(axis:int, degrees:float): # (3,3)
     "Rotation about axis x, y or z (0, 1, 2), counter-clockwise as seen from its tip"
-    c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
-    i, j = (axis+1)%3, (axis+2)%3
-    m = np.eye(3)
-    m[i,i] = m[j,j] = c
-    m[i,j], m[j,i] = -s, s
-    return m
+    c, s = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
+    return np.array([[[1,0,0], [0,c,-s], [0,s,c]], [[c,0,s], [0,1,0], [-s,0,c]], [[c,-s,0], [s,c,0], [0,0,1]]][axis])
 
 def swing(a, b): # unit vectors (3,) -> (3,3)
     "The smallest rotation that takes `a` to `b`; they may not be opposite"
     (ax, ay, az), (bx, by, bz) = a, b
     x, y, z, c = ay*bz-az*by, az*bx-ax*bz, ax*by-ay*bx, ax*bx+ay*by+az*bz
-    turn = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
-    return np.eye(3) + turn + turn@turn/max(1+c, 1e-6)
+    k = 1/max(1+c, 1e-6)
+    return np.array([[k*x*x+c, k*x*y-z, k*x*z+y], [k*x*y+z, k*y*y+c, k*y*z-x], [k*x*z-y, k*y*z+x, k*z*z+c]])
 
 @dataclass(frozen=True)
 class Build:
@@ -86,9 +83,9 @@ def joints(pose:Pose, build:Build): # (18,3) in heights, floor at y=0, in the or
 
 # what a key of a dance says; degrees for angles, leg lengths for lengths. Arms: `up` from hanging (0) to overhead (180), `out` from
 # sideways (0) to the front (90), `bend` of the elbow, `roll` turns the forearm about the upper arm. Feet: `x` outwards, `z` forwards, `y` off the floor
-_REST = dict(turn=0, twist=0, lean=0, bow=0, look=0, nod=0, go=0, near=0, dip=.03, jump=0, sway=.5,
+_REST = dict(turn=0, twist=0, lean=0, bow=0, look=0, nod=0, go=0, near=0, dip=.012, jump=0, sway=.5,
              **{f'{s}_{k}': v for s in 'rl' for k,v in dict(up=14, out=15, bend=22, roll=10, x=.16, z=0, y=0).items()})
-_LIMITS = dict(twist=(-45,45), lean=(-30,30), bow=(-15,75), look=(-70,70), nod=(-35,40), dip=(.02,.45), jump=(0,.35), sway=(0,1),
+_LIMITS = dict(twist=(-45,45), lean=(-30,30), bow=(-15,75), look=(-70,70), nod=(-35,40), dip=(.008,.45), jump=(0,.35), sway=(0,1),
                **{f'{s}_{k}': v for s in 'rl' for k,v in dict(up=(0,176), out=(-35,110), bend=(3,142), roll=(-60,120), x=(-.25,.9), z=(-.7,.9), y=(0,.9)).items()})
 _NAMES = list(_REST)
 
@@ -155,7 +152,7 @@ class Choreography:
     ):
         rng = np.random.default_rng([seed, 1])
         self.beat = fps*60/rng.uniform(84, 112)           # frames a beat
-        self.bounce, self.late = rng.uniform(.012, .035), rng.uniform(0, 1)
+        self.bounce, self.late = rng.uniform(.006, .02), rng.uniform(0, 1)
         self.keys, self.turned = _routine(seed, bars)
         self.feet = [self._foot_keys(i) for i in (0, 1)]
 
@@ -215,7 +212,7 @@ class Choreography:
         heading, share = np.radians(k['turn']), .1 + .8*k['sway']   # a bow needs the hips behind the feet
         x, z = .85*((1-share)*ankles[0] + share*ankles[1])[[0,2]] + .15*np.array([k['go'], k['near']]) \
             - .15*np.sin(np.radians(k['bow']))*np.array([np.sin(heading), np.cos(heading)])
-        low = min(a[1]+np.sqrt(max(.99**2-(a[0]-x)**2-(a[2]-z)**2, .2)) for a in ankles)
+        low = min(a[1]+np.sqrt(max(.995**2-(a[0]-x)**2-(a[2]-z)**2, .2)) for a in ankles)
         return np.array([x, min(1-k['dip']-bounce+air, low), z])
 
 def _arm(chest, k, side): # directions of the upper arm and the forearm

@@ -28,8 +28,14 @@ def _cross(a, b): # as np.cross, in a third of the time
     return np.stack([ay*bz-az*by, az*bx-ax*bz, ax*by-ay*bx], -1)
 
 def _area(p): # twice the signed area of triangles (n,3,2)
-    (ax, ay), (bx, by) = (p[:,1]-p[:,0]).T, (p[:,2]-p[:,0]).T
-    return ax*by-ay*bx
+    (px, py), (qx, qy), (rx, ry) = p.transpose(1, 2, 0)
+    return (qx-px)*(ry-py)-(qy-py)*(rx-px)
+
+def _inside(p, x, y): # triangles (n,3,2) and a point each -> shares of their second and third corners
+    (px, py), (qx, qy), (rx, ry) = p.transpose(1, 2, 0)
+    ax, ay, bx, by, dx, dy = qx-px, qy-py, rx-px, ry-py, x-px, y-py
+    area = ax*by-ay*bx
+    return (dx*by-dy*bx)/area, (ax*dy-ay*dx)/area
 
 class Tubes:
     "Rings of several tubes as arrays, and the triangles between them"
@@ -97,6 +103,7 @@ class _Moment: # the mesh at one time: pixels (V,2), distance (V,), light (V,), 
     order:np.ndarray
     box:tuple
     top:np.ndarray   # (2h,2w) int32 at half a pixel: place in `order`, -1 outside
+    maps:tuple|None = None   # triangle (h,w) and shares (h,w,3) of each pixel
 
 class Body(Layer):
     "A layer that is a mesh of tubes: `place` gives joints and frames at time t, `view` takes places (N,3) at t to pixels and distances"
@@ -145,18 +152,12 @@ class Body(Layer):
         return image
 
     def _shares(self, m, q, x, y): # patches and pixels -> triangles (n,), barycentric coordinates (n,3), pulled inside
-        first, k = self._raw(m, 2*q, x, y), 2*q
-        other = (first[:,0]<0) & (_area(m.pixels[self.tubes.triangles[k+1]])>1e-9)   # across the diagonal
-        first[other] = self._raw(m, k[other]+1, x[other], y[other])
-        first = np.maximum(first, 0)
-        return k+other, first/first.sum(1, keepdims=True)
-
-    def _raw(self, m, k, x, y):
-        p = m.pixels[self.tubes.triangles[k]]
-        a, b, d = p[:,1]-p[:,0], p[:,2]-p[:,0], np.stack([x, y], 1)-p[:,0]
-        area = a[:,0]*b[:,1]-a[:,1]*b[:,0]
-        s, r = (d[:,0]*b[:,1]-d[:,1]*b[:,0])/area, (a[:,0]*d[:,1]-a[:,1]*d[:,0])/area
-        return np.stack([1-s-r, s, r], 1)
+        s, r = _inside(m.pixels[self.tubes.quads[q][:,[0,1,3]]], x, y)
+        beyond = s+r>1                                    # across the diagonal: the other half, unless it's turned away
+        if beyond.any(): beyond[beyond] = _area(m.pixels[self.tubes.triangles[2*q[beyond]+1]])>1e-9
+        if beyond.any(): s[beyond], r[beyond] = _inside(m.pixels[self.tubes.triangles[2*q[beyond]+1]], x[beyond], y[beyond])
+        shares = np.maximum(np.stack([1-s-r, s, r], 1), 0)
+        return 2*q+beyond, shares/shares.sum(1, keepdims=True)
 
     def draw(self, t, size):
         m = self.moment(t)
@@ -173,9 +174,13 @@ class Body(Layer):
 
     def found(self, t, x, y): # pixels of the picture where the body is -> its moment, their triangles and shares
         m = self.moment(t)
-        yy, xx = 2*(np.round(y).astype(int)-m.box[0]), 2*(np.round(x).astype(int)-m.box[2])
-        n = np.maximum.reduce([m.top[yy+j, xx+i] for j in (0, 1) for i in (0, 1)])
-        return m, *self._shares(m, m.order[n], x, y)
+        if m.maps is None:
+            n = np.maximum.reduce([m.top[j::2,i::2] for j in (0, 1) for i in (0, 1)])   # the nearest of a pixel's quarters
+            py, px = np.nonzero(n>=0)
+            m.maps = np.zeros(n.shape, int), np.zeros((*n.shape, 3))
+            m.maps[0][py,px], m.maps[1][py,px] = self._shares(m, m.order[n[py,px]], px+float(m.box[2]), py+float(m.box[0]))
+        at = np.round(y).astype(int)-m.box[0], np.round(x).astype(int)-m.box[2]
+        return m, m.maps[0][at], m.maps[1][at]
 
     def texels(self, t, x, y):
         _, k, shares = self.found(t, x, y)
