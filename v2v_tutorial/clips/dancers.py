@@ -14,7 +14,7 @@ PARTS = ('none', 'torso', 'head', 'hair', 'skirt', 'right upper arm', 'right for
 # ---- who
 
 _CHOICES = dict(
-    skin='f6d5be eebf9c dba57c c08457 a0673e 7b4a2c 593520'.split(),
+    skin='f6d5be eebf9c dba57c c08457 a0673e 8a5636 6b432b'.split(),
     hair='1d1714 3b2417 6e4426 a5713a d8b26a b5482a 8d8d94 5a3a63'.split(),
     style='short bob long bun tail curly cap'.split(),
     sleeves=(0., .56, 1.77),      # they end there along the arm: 1 is the elbow, 2 the wrist
@@ -159,7 +159,7 @@ class Figure:
         self.tubes = Tubes([tube for rows in tubes.values() for tube in rows], *self.hang(_STAND))
         self.head = g['head']
         self._carve(g['head'])
-        self.deeper = self._deeper(.06 if w['bottom']=='skirt' else .035)
+        self.deeper = self._deeper(.09 if w['bottom']=='skirt' else .035)
         self.apart = np.where(self.tubes.to==_J['knees'], self.tubes.share, 0.)
 
     def _deeper(self, thighs): # (R*13,) in heights: what lies under cloth or hair is drawn as if it were so much farther away
