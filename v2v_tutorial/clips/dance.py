@@ -4,10 +4,11 @@ import numpy as np
 import torch
 
 from .clip import Clip, InputError
-from .dancers import PARTS, PEOPLE, Figure, painted
+from .dancers import PARTS, PEOPLE, Figure
+from .wardrobe import painted
 from .layers import Layer, Scene
 from .moves import JOINTS, Choreography
-from .tubes import Body
+from .tubes import Body, BodyScene
 from .world import _mix, _noise, _rgb, _smooth
 
 # the 25 key points of OpenPose in its order, and the bones between them
