@@ -1247,6 +1247,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                       'v2v_tutorial.recipes._row': ('tools/recipes.html#_row', 'v2v_tutorial/recipes.py'),
                                       'v2v_tutorial.recipes._system': ('tools/recipes.html#_system', 'v2v_tutorial/recipes.py'),
                                       'v2v_tutorial.recipes._tensors': ('tools/recipes.html#_tensors', 'v2v_tutorial/recipes.py'),
+                                      'v2v_tutorial.recipes.examine_films': ('tools/recipes.html#examine_films', 'v2v_tutorial/recipes.py'),
                                       'v2v_tutorial.recipes.find_recipe': ('tools/recipes.html#find_recipe', 'v2v_tutorial/recipes.py'),
                                       'v2v_tutorial.recipes.first_steps': ('tools/recipes.html#first_steps', 'v2v_tutorial/recipes.py'),
                                       'v2v_tutorial.recipes.join': ('tools/recipes.html#join', 'v2v_tutorial/recipes.py'),

@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['PATH_FRAMES', 'FASTEST', 'RECIPES', 'WEIGHTS', 'scene', 'scenery', 'path_clip', 'join', 'PathSystem', 'Recipe',
-           'find_recipe', 'make_film', 'nearest_frames', 'scores', 'sheet', 'first_steps', 'write_shipped',
-           'train_recipe', 'Shipped', 'read_card', 'load_shipped']
+           'find_recipe', 'make_film', 'nearest_frames', 'scores', 'examine_films', 'sheet', 'first_steps',
+           'write_shipped', 'train_recipe', 'Shipped', 'read_card', 'load_shipped']
 
 # %% ../nbs/tools/recipes.ipynb #0eb174f5
 import hashlib
@@ -21,6 +21,7 @@ from typing import Callable
 
 import numpy as np
 import torch
+import torch.nn as nn
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -106,6 +107,10 @@ class Recipe:
     system:Callable      # settings -> system
     settings:dict        # for the system
     train:TrainConfig
+    network:Callable     # what the card says of the network -> the network, its weights still to be filled in
+    examine:Callable     # models, held-out clips, training clip -> dict of protocol and scores
+    sheet:Callable       # model, held-out clips -> contact sheet (H,W,3) uint8
+    opening:Callable|None=None # () -> the frames that the first steps draw from, where the whole clip takes long
 
 RECIPES = {}  # name -> `Recipe`
 
@@ -113,16 +118,6 @@ def find_recipe(name:str)->Recipe:
     "A recipe by name"
     if name not in RECIPES: raise InputError(f'recipe={name!r}: no such recipe; choose one of {", ".join(RECIPES)}')
     return RECIPES[name]
-
-def _paths(seeds, name): return extract_labels(join([path_clip(s) for s in seeds], name))
-
-RECIPES['quickstart'] = Recipe(
-    says='a balloon that can be dragged through the small world, painted from edge drawings',
-    clip=lambda: _paths(range(160), 'quickstart'),
-    held_out=lambda: [_paths([s], f'path-{s}') for s in range(10_000, 10_008)],
-    system=SYSTEMS['PathSystem'],
-    settings=dict(width=32, critic_width=16, horizon=24, sharp=False, painter=0.),
-    train=TrainConfig(steps=5000, save_every=200))
 
 # %% ../nbs/tools/recipes.ipynb #9adbc11c
 def make_film(
@@ -156,10 +151,30 @@ def _row(step, label, real): # one row of the contact sheet
     grey = label[:1].expand(3,-1,-1)*2-1
     return torch.stack([grey, parts['fake'], real, *(parts[k] for k in ('flow','mask') if k in parts)])
 
+def _protocol(held_out): # what the scores depend on
+    return dict(clips=[c.name for c in held_out], frames=len(held_out[0]), height=held_out[0].size[0], width=held_out[0].size[1], history='the plate',
+                mean='over clips', perceptual='EfficientNet-lite0, six depths; not LPIPS', warp_error_flow=flow_source(held_out[0]), weights='half floats, as shipped')
+
+def examine_films(models:dict, held_out:list, train:Clip)->dict: # as for `scores`
+    "What the card of a generator says"
+    return dict(protocol=_protocol(held_out), scores=scores(models, held_out, train))
+
 def sheet(model, held_out:list)->np.ndarray: # (H',W',3) uint8
     "Label, generated, real, flow and mask at the last frame of each held-out clip"
     rows = [_row(make_film(model, c)[-1], c.labels[-1], c.frames[-1]) for c in held_out]
     return contact_sheet(rows, n=len(rows[0]), titles=['label','generated','real','flow','mask'][:len(rows[0])])
+
+# %% ../nbs/tools/recipes.ipynb #44bbfa24
+def _paths(seeds, name): return extract_labels(join([path_clip(s) for s in seeds], name))
+
+RECIPES['quickstart'] = Recipe(
+    says='a balloon that can be dragged through the small world, painted from edge drawings',
+    clip=lambda: _paths(range(160), 'quickstart'),
+    held_out=lambda: [_paths([s], f'path-{s}') for s in range(10_000, 10_008)],
+    system=SYSTEMS['PathSystem'],
+    settings=dict(width=32, critic_width=16, horizon=24, sharp=False, painter=0.),
+    train=TrainConfig(steps=5000, save_every=200),
+    network=lambda shape: SequentialGenerator(GeneratorConfig(**shape)), examine=examine_films, sheet=sheet)
 
 # %% ../nbs/tools/recipes.ipynb #91a43d2e
 def _system(recipe, **changes):
@@ -169,19 +184,15 @@ def _system(recipe, **changes):
 def first_steps(recipe:Recipe, steps:int=30)->list: # one dict of losses a step, as the log of a run has them
     "The beginning of a recipe's run, for comparison with the curve on its card"
     system = _system(recipe)
-    system.begin(recipe.clip())
+    system.begin((recipe.opening or recipe.clip)())
     run = Run(system, recipe.train)
     return [{k: round(v, 5) for k,v in run.advance(nullcontext()).items()} for _ in range(steps)]
 
 def _tensors(system): # what is shipped: half floats
-    state = {f'generator.{k}': v for k,v in system.generator.state_dict().items()} | {'plate': system.plate}
+    state = {f'generator.{k}': v for k,v in system.generator.state_dict().items()} | ({'plate': system.plate} if hasattr(system, 'plate') else {})
     return {k: v.detach().cpu().half().contiguous() for k,v in state.items()}
 
 def _digest(path): return hashlib.sha256(Path(path).read_bytes()).hexdigest()
-
-def _protocol(held_out): # what the scores depend on
-    return dict(clips=[c.name for c in held_out], frames=len(held_out[0]), height=held_out[0].size[0], width=held_out[0].size[1], history='the plate',
-                mean='over clips', perceptual='EfficientNet-lite0, six depths; not LPIPS', warp_error_flow=flow_source(held_out[0]), weights='half floats, as shipped')
 
 def write_shipped(
     name:str, folder,   # of the recipe; where to write
@@ -200,9 +211,10 @@ def write_shipped(
         (part/f'{name}.json').write_text(json.dumps(card))
         held_out, model = recipe.held_out(), load_shipped(name, part)
         models = dict(model=model) | (dict(no_flow=load_run(no_flow)[0]) if no_flow else {})
-        card |= dict(protocol=_protocol(held_out), scores={row: {k: round(v, 4) for k,v in m.items()} for row,m in scores(models, held_out, train).items()})
+        card |= recipe.examine(models, held_out, train)
+        card['scores'] = {row: {k: round(v, 4) for k,v in m.items()} for row,m in card['scores'].items()}
         (part/f'{name}.json').write_text(json.dumps(card, indent=1, allow_nan=False))
-        (part/f'{name}.webp').write_bytes(encode_webp(sheet(model, held_out)))
+        (part/f'{name}.webp').write_bytes(encode_webp(recipe.sheet(model, held_out)))
     return Path(folder)
 
 def train_recipe(
@@ -228,8 +240,8 @@ WEIGHTS = Path(v2v_tutorial.__file__).parents[1]/'data_samples'/'weights'
 @dataclass
 class Shipped:
     "A trained model as it comes with the course"
-    generator:SequentialGenerator
-    plate:Tensor # (1,3,H,W)
+    generator:nn.Module
+    plate:Tensor|None # (1,3,H,W); None where the model has none
     card:dict    # where it comes from, and how good it is
 
 def read_card(name:str, folder=WEIGHTS)->dict:
@@ -249,8 +261,8 @@ def load_shipped(
     try:
         if _digest(path)!=card['sha256']: raise InputError(f'{path}: damaged, its sha256 is not the one in {path.stem}.json; {again}')
         tensors = {k: v.float() for k,v in load_file(path).items()}
-        generator = SequentialGenerator(GeneratorConfig(**card['generator']))
+        generator = find_recipe(name).network(card['generator'])
         generator.load_state_dict({k[10:]: v for k,v in tensors.items() if k.startswith('generator.')})
-        return Shipped(generator.eval().requires_grad_(False).to(memory_format=torch.channels_last), tensors['plate'], card)
+        return Shipped(generator.eval().requires_grad_(False).to(memory_format=torch.channels_last), tensors.get('plate'), card)
     except (OSError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         raise InputError(f'{path}: cannot be read ({type(error).__name__}: {str(error).splitlines()[0]}); {again}') from None
