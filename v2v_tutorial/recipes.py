@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['PATH_FRAMES', 'FASTEST', 'RECIPES', 'WEIGHTS', 'scene', 'scenery', 'path_clip', 'join', 'PathSystem', 'Recipe',
-           'find_recipe', 'make_film', 'nearest_frames', 'scores', 'examine_films', 'sheet', 'first_steps',
-           'write_shipped', 'train_recipe', 'Shipped', 'read_card', 'load_shipped']
+           'find_recipe', 'make_film', 'nearest_frames', 'scores', 'examine_films', 'sheet', 'examine_judge',
+           'first_steps', 'write_shipped', 'train_recipe', 'Shipped', 'read_card', 'load_shipped']
 
 # %% ../nbs/tools/recipes.ipynb #0eb174f5
 import hashlib
@@ -28,10 +28,13 @@ from torch import Tensor
 
 import v2v_tutorial
 from .clips.clip import Clip, InputError
+from .clips.dance import KEYPOINTS
 from .clips.labels import extract_labels
+from .clips.street import CLASSES
 from .clips.world import World
 from .drawing import contact_sheet, encode_webp, step_parts
 from .engine import SYSTEMS, Run, TrainConfig, fit, load_checkpoint, load_run, pick_device, read_log
+from .judges import JUDGES, JudgeConfig, dancers, judge_sheet, people, streets
 from .metrics import evaluate, flow_source
 from .pipeline import staged
 from .vid2vid.generator import GeneratorConfig, SequentialGenerator, roll_out
@@ -175,6 +178,30 @@ RECIPES['quickstart'] = Recipe(
     settings=dict(width=32, critic_width=16, horizon=24, sharp=False, painter=0.),
     train=TrainConfig(steps=5000, save_every=200),
     network=lambda shape: SequentialGenerator(GeneratorConfig(**shape)), examine=examine_films, sheet=sheet)
+
+# %% ../nbs/tools/recipes.ipynb #f0bc8050
+def examine_judge(models:dict, held_out:list, train:Clip)->dict:
+    "What the card of a judge says: its scores on each held-out set, and those of an untrained network on the first"
+    judge = models['model'].generator
+    torch.manual_seed(0)
+    blank = type(judge)(judge.config).eval()
+    protocol = dict(frames={c.name: len(c) for c in held_out}, what='real frames of seeds that end in 9, which no training sees', weights='half floats, as shipped')
+    return dict(protocol=protocol, scores={c.name: judge.score(c) for c in held_out} | {'untrained': blank.score(held_out[0])})
+
+def _judge(kind, says, film, scenes, opening, held_out, steps, **settings)->Recipe: # film: split, number of scenes -> clip
+    return Recipe(
+        says=says, clip=lambda: film('train', scenes), opening=lambda: film('train', opening), held_out=held_out,
+        system=SYSTEMS['JudgeSystem'], settings=dict(kind=kind, **settings), train=TrainConfig(steps=steps, save_every=200),
+        network=lambda shape: JUDGES[kind](JudgeConfig(**shape)), examine=examine_judge,
+        sheet=lambda model, held_out: judge_sheet(model.generator, held_out[0]))
+
+def _sizes(film): return [film('test', 32, 2, size) for size in ((96,96), (64,64), (128,128), (96,160))]
+
+RECIPES['segmenter'] = _judge('segmenter', 'says what each pixel of a street shows', streets, 600, 40, lambda: _sizes(streets), 3000, out=len(CLASSES), mirror=True)
+RECIPES['pose'] = _judge('pose', 'finds the key points of a dancer', dancers, 700, 40, lambda: _sizes(dancers), 3000, out=len(KEYPOINTS))
+RECIPES['identity'] = _judge('identity', 'says which of a few dancers it is, given examples of each', people, 600, 27,
+                             lambda: [people('test', 20, 3, 5, first=20*k) for k in range(5)], 2000, out=64, batch=32)
+
 
 # %% ../nbs/tools/recipes.ipynb #91a43d2e
 def _system(recipe, **changes):
