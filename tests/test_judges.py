@@ -52,6 +52,13 @@ def test_classes_move_with_the_picture():
     batch = system.draw(rng(3))
     assert batch['truth'].dtype==torch.int64 and set(batch['truth'].unique().tolist())<=set(range(4)) and batch['frames'].abs().max()<=1
 
+def test_classes_are_never_mixed():
+    "Between classes 0 and 9 there is no 1 to 8"
+    classes = (torch.arange(32)//4%2*9).expand(1, 1, 32, -1).contiguous()
+    system = JudgeSystem(JudgeConfig(width=16, batch=8))
+    system.begin(Clip(torch.zeros(1, 3, 32, 32), classes=classes, name='stripes'))
+    assert system.draw(rng())['truth'].unique().tolist()==[0,9]
+
 def test_what_is_practised_on_is_tinted_but_not_spoilt():
     frames = torch.rand(8, 3, 32, 32, generator=rng())-.5
     seen = judges._tinted(frames, rng(1))
@@ -97,7 +104,7 @@ def test_found_points_are_in_pixels_of_the_frame():
 
 def test_identity_loss_asks_for_one_direction_a_person():
     corners = F.one_hot(torch.arange(3), 4).float()
-    together, mixed = corners[:,None].expand(3, 4, 4), corners[[[0,1,2,0], [1,2,0,1], [2,0,1,2]]]
+    together, mixed = corners[:,None].expand(3, 4, 4), corners[torch.tensor([[0,1,2,0], [1,2,0,1], [2,0,1,2]])]
     assert float(identity_loss(together))<1e-5 and float(identity_loss(mixed))>math.log(3)
 
 def test_who_is_asked_about_is_no_example():
@@ -118,6 +125,16 @@ def test_the_nearest_example_names_the_person():
 @pytest.fixture(scope='module')
 def three(): return people('test', 3, 2, 5, (64,64))
 
+def test_practice_asks_in_other_places_than_those_of_the_examples():
+    "Or walls would be learnt instead of people"
+    clip = people('train', 6, 4, 2, (32,32))
+    system = JudgeSystem(JudgeConfig(kind='identity', out=8, width=16, batch=16))
+    system.begin(clip)
+    picked = torch.stack([system._pick(rng(k)).view(4, 4) for k in range(9)]).flatten(0, 1)
+    person, place = picked//8, picked%8//2  # eight frames of each person, two in each of four places
+    assert (person==person[:,:1]).all() and all(len(set(p.tolist()))==4 for p in person[:,0].view(9, 4))
+    assert (place[:,:2]<2).all() and (place[:,2:]>=2).all() and place.unique().tolist()==[0,1,2,3]
+
 def test_people_are_asked_about_in_other_places(three):
     "Frames of one person in a row; the examples are of one place, what is asked of another"
     assert three.things.flatten(1).amax(1).tolist()==[1]*10+[2]*10+[3]*10
@@ -129,8 +146,9 @@ def test_a_judge_of_people_is_scored_without_the_examples(three):
     judge = Recogniser(JudgeConfig(kind='identity', out=3, width=16))
     judge.recognise = lambda examples, frames: torch.zeros(len(frames), dtype=torch.long)
     assert judge.score(three)['recognised']==pytest.approx(1/3)
-    named, truth = judge.named(three)
-    assert truth.tolist()==[0]*5+[1]*5+[2]*5
+    judge.recognise, given = (lambda *frames: given.append(frames)), []
+    assert judge.named(three)[1].tolist()==[0]*5+[1]*5+[2]*5
+    assert torch.equal(given[0][0], three.frames.unflatten(0, (3,10))[:,:5]) and torch.equal(given[0][1], three.frames.unflatten(0, (3,10))[:,5:].flatten(0, 1))
 
 def test_test_people_places_and_dances_are_never_trained_on(monkeypatch):
     "The numbers that `people` hands to the world, for every split"

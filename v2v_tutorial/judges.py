@@ -227,7 +227,8 @@ class JudgeSystem(nn.Module):
         if self.config.kind!='identity': return torch.randint(min(known, len(self.real)), (n,), generator=rng)
         people = [at for at in self.people if at[-1]<known]
         some = torch.randperm(len(people), generator=rng)[:max(n//FRAMES_EACH, 2)]
-        return torch.cat([people[p][torch.randperm(len(people[p]), generator=rng)[:FRAMES_EACH]] for p in some])
+        some_of = lambda at: at[torch.randperm(len(at), generator=rng)[:FRAMES_EACH//2]]
+        return torch.cat([some_of(half) for p in some for half in people[p].tensor_split(2)]) # examples of some places, asked about in others
 
     def draw(self, rng)->dict:
         "Views of some frames, their truth, and all chance of this step"
@@ -273,7 +274,7 @@ def _as(scene, who): # the person in this scene has this number
     scene.layers[-1].thing = who+1
     return scene
 
-def people(split:str, count:int, places:int=2, frames:int=3, size=(96,96), first:int=0)->Clip: # `things` is 1 + the person's number in this clip
+def people(split:str, count:int, places:int=4, frames:int=2, size=(96,96), first:int=0)->Clip: # `things` is 1 + the person's number in this clip
     "Moments of people of a split, from the first on; everybody dances something else in each of a few places"
     who, where = seeds(split, first+count)[first:], seeds(split, (first+count)*places+1)[first*places+1:]
     return moments((_as(Dance(size=size, who=w, dance=where[i*places+k], place=where[i*places+k], camera=1.), i) for i,w in enumerate(who) for k in range(places)),
