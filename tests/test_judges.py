@@ -11,8 +11,8 @@ from v2v_tutorial import judges
 from v2v_tutorial.clips.clip import Clip, InputError
 from v2v_tutorial.clips.layers import split_of
 from v2v_tutorial.engine import Run, TrainConfig
-from v2v_tutorial.judges import (EXAMPLES, JUDGES, JudgeConfig, JudgeSystem, Recogniser, class_scores, dancers, identity_loss, judge_sheet, peaks, people,
-                                 point_scores, pose_loss, prototypes, streets)
+from v2v_tutorial.judges import (EXAMPLES, JUDGES, JudgeConfig, JudgeSystem, Recogniser, class_scores, dancers, describe, differences, identity_loss, judge_sheet, peaks,
+                                 people, point_scores, pose_loss, prototypes, streets)
 from v2v_tutorial.recipes import load_shipped, read_card
 
 def rng(seed=0): return torch.Generator().manual_seed(seed)
@@ -102,23 +102,41 @@ def test_found_points_are_in_pixels_of_the_frame():
 
 # ---- people
 
-def test_identity_loss_asks_for_one_direction_a_person():
-    corners = F.one_hot(torch.arange(3), 4).float()
-    together, mixed = corners[:,None].expand(3, 4, 4), corners[torch.tensor([[0,1,2,0], [1,2,0,1], [2,0,1,2]])]
+def described(looks, seen=1.): # (...,P,C) looks -> descriptions
+    return torch.cat([looks, torch.full_like(looks[...,:1], seen)], -1)
+
+def test_a_description_is_the_mean_look_of_each_part():
+    shares = torch.zeros(1, 2, 4, 4)
+    shares[0,0,:2], shares[0,1,2,0] = 1, .5
+    looks = torch.arange(16.).view(1,1,4,4)
+    (one, two), = describe(shares, looks).tolist()
+    assert one==pytest.approx([3.5,8/12], abs=.001) and two==pytest.approx([8,.5/4.5], abs=.02)
+
+def test_an_example_that_does_not_show_a_part_does_not_count_for_it():
+    found = torch.tensor([[[[4.,1.]], [[9.,0.]], [[6.,1.]]]])  # one person, three examples, one part
+    assert_close(prototypes(found), torch.tensor([[[5.,1.]]]))
+
+def test_people_are_compared_by_what_both_frames_show():
+    "Parts that one of them hides can't tell"
+    asked, known = torch.tensor([[[1.,1.], [7.,0.]]]), torch.tensor([[[1.,1.], [0.,1.]], [[3.,1.], [7.,1.]]])
+    assert_close(differences(asked, known), torch.tensor([[0.,4.]]))
+
+def test_identity_loss_asks_for_one_description_a_person():
+    corners = described(F.one_hot(torch.arange(3), 4).float()[:,None])  # three people of one part
+    together, mixed = corners[:,None].expand(-1,4,-1,-1), corners[torch.tensor([[0,1,2,0], [1,2,0,1], [2,0,1,2]])]
     assert float(identity_loss(together))<1e-5 and float(identity_loss(mixed))>math.log(3)
 
 def test_who_is_asked_about_is_no_example():
     "Changing the examples alone changes the loss, and the asked-about alone too"
-    x = F.normalize(torch.randn(3, 4, 8, generator=rng()), dim=-1)
+    x = described(torch.randn(3, 4, 2, 5, generator=rng()))
     for part in (slice(0,2), slice(2,4)):
         y = x.clone()
         y[:,part] = y[:,part].flip(0)
         assert float(identity_loss(y))!=pytest.approx(float(identity_loss(x)), abs=1e-4)
-    assert_close(prototypes(x).norm(dim=-1), torch.ones(3))
 
 def test_the_nearest_example_names_the_person():
     judge = Recogniser(JudgeConfig(kind='identity', out=3, width=16))
-    judge.look = lambda frames: F.normalize(frames.mean((2,3)), dim=1)  # the mean colour
+    judge.look = lambda frames: described(frames.mean((2,3))[:,None])  # one part: the mean colour
     colours = torch.eye(3)[:,:,None,None].expand(-1,-1,4,4)
     assert judge.recognise(colours[:,None], colours[[2,0,1,1]]).tolist()==[2,0,1,1]
 
@@ -186,7 +204,7 @@ def test_point_scores_are_shares_of_the_shorter_side():
 
 def test_missing_truth_is_named():
     with pytest.raises(InputError, match='blank: no classes in it'): JudgeSystem().begin(Clip(torch.zeros(4, 3, 32, 32), name='blank'))
-    lonely = Clip(torch.zeros(8, 3, 32, 32), things=torch.ones(8, 1, 32, 32, dtype=torch.long), name='one')
+    lonely = Clip(torch.zeros(8, 3, 32, 32), things=torch.ones(8, 1, 32, 32, dtype=torch.long), parts=torch.ones(8, 1, 32, 32, dtype=torch.long), name='one')
     with pytest.raises(InputError, match='one: 1 people'): JudgeSystem(JudgeConfig(kind='identity', out=8, width=16)).begin(lonely)
     with pytest.raises(InputError, match=r'shape \(2, 1, 32, 32\)'): JUDGES['segmenter'](JudgeConfig(width=16))(torch.zeros(2, 1, 32, 32))
 

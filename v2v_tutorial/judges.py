@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['FRAMES_EACH', 'EXAMPLES', 'JUDGES', 'JudgeConfig', 'Judge', 'Segmenter', 'peaks', 'pose_loss', 'PoseDetector',
-           'prototypes', 'identity_loss', 'Recogniser', 'JudgeSystem', 'moments', 'streets', 'dancers', 'people',
-           'class_scores', 'point_scores', 'judge_sheet']
+           'describe', 'prototypes', 'differences', 'identity_loss', 'Recogniser', 'JudgeSystem', 'moments', 'streets',
+           'dancers', 'people', 'class_scores', 'point_scores', 'judge_sheet']
 
 # %% ../nbs/tools/judges.ipynb #9724e1f9
 from dataclasses import dataclass
@@ -20,6 +20,7 @@ from torchmetrics.functional.classification import multiclass_confusion_matrix
 from .clips.clip import Clip, InputError
 from .clips.layers import seeds
 from .clips.dance import Dance, draw_pose
+from .clips.dancers import PARTS
 from .clips.street import CLASSES, Street, class_picture
 from .drawing import contact_sheet
 from .engine import SYSTEMS, check_settings, setting
@@ -30,7 +31,7 @@ from .images.translator import UNet
 class JudgeConfig:
     "A judge's network, and how it practises"
     kind:str = setting('segmenter', 'what it says about frames', among=('segmenter','pose','identity'))
-    out:int = setting(len(CLASSES), 'classes, key points, or numbers in a direction', 1, 1024)
+    out:int = setting(len(CLASSES), 'classes, key points, or traits of a part', 1, 1024)
     width:int = setting(48, 'channels at quarter size, a multiple of 16', 16, 1024)
     side:int = setting(96, 'frames are scaled so that their shorter side is this, a multiple of 16', 32, 512)
     batch:int = setting(16, 'frames in a step', 4, 1024)
@@ -43,20 +44,24 @@ class JudgeConfig:
 # %% ../nbs/tools/judges.ipynb #a8913fd7
 class Judge(nn.Module):
     "A U-Net that looks at frames of one scale; the judges below differ in their head, their truth and their loss"
-    field = ''     # of a `Clip`: the truth it learns from
-    outputs = 1    # channels of the head for each of `config.out`
+    fields = ()    # of a `Clip`: the truth it learns from
 
     def __init__(self, config:JudgeConfig):
         super().__init__()
         self.config, self.body = config, UNet(3, config.width)
-        self.head = nn.Conv2d(config.width//2, self.outputs*config.out, 3, padding=1)
+        self.head = nn.Conv2d(config.width//2, self.channels(), 3, padding=1)
 
-    def maps(self, frames:Tensor)->Tensor: # (B,3,H,W) in [-1,1] -> (B,outputs*out,h/2,w/2), the shorter of h and w is `side`
+    def channels(self): return self.config.out # of the head
+
+    def maps(self, frames:Tensor)->Tensor: # (B,3,H,W) in [-1,1] -> (B,channels,h/2,w/2), the shorter of h and w is `side`
         "What the head says, at the judge's own scale"
         if frames.ndim!=4 or frames.shape[1]!=3: raise InputError(f'{type(self).__name__}: frames have shape {tuple(frames.shape)}; give (B,3,H,W)')
+        return self.head(self.body(self.scaled(frames)))
+
+    def scaled(self, frames): # to the judge's own scale; sides are multiples of 16
         scale = self.config.side/min(frames.shape[-2:])
         size = [max(round(n*scale/16), 1)*16 for n in frames.shape[-2:]]
-        return self.head(self.body(F.interpolate(frames, size, mode='bilinear', antialias=True)))
+        return F.interpolate(frames, size, mode='bilinear', antialias=True)
 
     @torch.inference_mode()
     def look(self, frames:Tensor)->Tensor: # (T,3,H,W), any number of them
@@ -65,7 +70,9 @@ class Judge(nn.Module):
 
 class Segmenter(Judge):
     "What each pixel shows"
-    field, outputs = 'classes', 4
+    fields = 'classes',
+
+    def channels(self): return 4*self.config.out # folded, to half size
 
     def forward(self, frames): # (B,3,H,W) -> (B,classes,H,W) scores
         return F.interpolate(F.pixel_shuffle(self.maps(frames), 2), frames.shape[-2:], mode='bilinear')
@@ -106,7 +113,7 @@ def _rescaled(points, old, new): # (...,3) x and y in pixels of a picture (H,W),
 
 class PoseDetector(Judge):
     "Where the key points are"
-    field = 'points'
+    fields = 'points',
 
     def forward(self, frames): # (B,3,H,W) -> (B,points,h/2,w/2) scores
         self.size = tuple(frames.shape[-2:])
@@ -118,36 +125,59 @@ class PoseDetector(Judge):
     def picture(self, clip): return draw_pose(clip.points, clip.size), draw_pose(self.look(clip.frames), clip.size)
 
 # %% ../nbs/tools/judges.ipynb #8dab16b5
+def describe(
+    shares:Tensor, # (B,P,h,w) how far each cell shows each part
+    looks:Tensor,  # (B,C,h,w) what is seen there
+)->Tensor: # (B,P,C+1): the mean look of each part; last, from 0 to 1, how well it was seen
+    "A picture as a list of parts and their looks"
+    shares, count = shares.flatten(2), shares.flatten(2).sum(-1, keepdim=True)
+    return torch.cat([shares@looks.flatten(2).mT/(count+1e-3), count/(count+4)], -1)
+
+def prototypes(found:Tensor)->Tensor: # (N,K,P,C+1) -> (N,P,C+1)
+    "The mean description of each person's examples; what an example doesn't show doesn't count"
+    look, seen = found[...,:-1], found[...,-1:]
+    return torch.cat([(seen*look).sum(1)/seen.sum(1).clamp_min(1e-6), seen.amax(1)], -1)
+
+def differences(asked:Tensor, known:Tensor)->Tensor: # (M,P,C+1) and (N,P,C+1) -> (M,N)
+    "How unlike descriptions are: squared distance of looks, mean over the parts that both have seen"
+    both = asked[:,None,:,-1]*known[None,:,:,-1]
+    far = (asked[:,None,:,:-1]-known[None,:,:,:-1]).square().sum(-1)
+    return (both*far).sum(-1)/both.sum(-1).clamp_min(1e-6)
+
+# %% ../nbs/tools/judges.ipynb #4d39438a
 FRAMES_EACH, EXAMPLES = 4, 5 # of one person: frames in a batch of practice; frames given when it counts
 
-def prototypes(directions:Tensor)->Tensor: # (N,K,D) -> (N,D) of length 1
-    "The mean direction of each person's examples"
-    return F.normalize(directions.mean(1), dim=-1)
-
 def identity_loss(
-    directions:Tensor, # (N,K,D): K frames of each of N people
-    examples:int=2,    # of the K; the others are asked about
-    sharp:float=16.,   # factor on cosines
+    found:Tensor,        # (N,K,P,C+1): descriptions of K frames of each of N people
+    examples:int=2,      # of the K; the others are asked about
+    sharp:float|Tensor=20., # factor on differences
 )->Tensor:
-    "Cross-entropy over people, by the angle to the mean of each one's examples"
-    asked = directions[:,examples:]
+    "Cross-entropy over people, by the difference to each one's examples"
+    asked = found[:,examples:]
     who = torch.arange(len(asked), device=asked.device).repeat_interleave(asked.shape[1])
-    return F.cross_entropy(sharp*asked.flatten(0, 1)@prototypes(directions[:,:examples]).T, who)
+    return F.cross_entropy(-sharp*differences(asked.flatten(0, 1), prototypes(found[:,:examples])), who)
 
 class Recogniser(Judge):
-    "Who it is"
-    field = 'things'
+    "Who it is; `config.out` traits describe a part beside its colour"
+    fields = 'things', 'parts'
 
     def __init__(self, config):
         super().__init__(config)
-        self.point = nn.Linear(2*config.out, config.out)
+        self.sharp = nn.Parameter(torch.tensor(3.)) # its logarithm
 
-    def forward(self, frames): # (B,3,H,W) -> (B,out) of length 1
-        seen = F.relu(self.maps(frames)).flatten(2)
-        return F.normalize(self.point(torch.cat([seen.mean(-1), seen.amax(-1)], 1)), dim=1)
+    def channels(self): return len(PARTS)+self.config.out
 
-    def found(self, directions): return directions
-    def loss(self, directions, truth): return identity_loss(directions.unflatten(0, (-1, FRAMES_EACH)))
+    def forward(self, frames): # (B,3,H,W) -> descriptions (B,parts-1,3+out+1), scores of parts (B,parts,h,w)
+        frames = self.scaled(frames)
+        parts, traits = self.head(self.body(frames)).split([len(PARTS), self.config.out], 1)
+        return describe(parts.softmax(1)[:,1:], torch.cat([F.avg_pool2d(frames, 2), .1*traits], 1)), parts
+
+    def found(self, both): return both[0]
+
+    def loss(self, both, truth): # truth: (B,2,H,W) person and part
+        found, parts = both
+        where = F.interpolate(truth[:,1:].float(), parts.shape[-2:], mode='nearest-exact')[:,0].long()
+        return identity_loss(found.unflatten(0, (-1, FRAMES_EACH)), sharp=self.sharp.exp())+F.cross_entropy(parts, where)
 
     def score(self, clip): # with the same number of frames of each person in a row
         named, truth = self.named(clip)
@@ -172,7 +202,7 @@ class Recogniser(Judge):
     )->Tensor: # (T,) int64: which candidate
         "Who is in each frame"
         known = prototypes(self.look(examples.flatten(0, 1)).unflatten(0, examples.shape[:2]))
-        return (self.look(frames)@known.T).argmax(1)
+        return differences(self.look(frames), known).argmin(1)
 
 JUDGES = dict(segmenter=Segmenter, pose=PoseDetector, identity=Recogniser)
 
@@ -215,10 +245,12 @@ class JudgeSystem(nn.Module):
 
     def begin(self, clip:Clip)->None: # frames of many scenes, with their truth
         "Take the frames; `InputError` names the truth that is missing"
-        self.real, self.truth = clip.frames, getattr(clip, self.generator.field)
-        if self.truth is None: raise InputError(f'{clip.name}: no {self.generator.field} in it; film a world that knows them')
+        truth = {key: getattr(clip, key) for key in self.generator.fields}
+        if missing := [key for key,value in truth.items() if value is None]:
+            raise InputError(f'{clip.name}: no {", ".join(missing)} in it; film a world that knows them')
+        self.real, self.truth = clip.frames, torch.cat([*truth.values()], 1)
         if self.config.kind!='identity': return
-        who = self.truth.flatten(1).amax(1)
+        who = self.truth[:,0].flatten(1).amax(1)
         self.people = [at for p in who.unique() if len(at := (who==p).nonzero()[:,0])>=FRAMES_EACH] # in the order of the clip
         if len(self.people)<2: raise InputError(f'{clip.name}: {len(self.people)} people have {FRAMES_EACH} frames or more; give at least two such')
 
@@ -255,20 +287,20 @@ def moments(
     scenes,          # `Scene`s, one after another
     count:int=4,     # frames of each
     apart:float=37., # time between them
-    field:str='classes', # the truth that is kept
+    fields=('classes',), # the truth that is kept
     name:str='moments',
 )->Clip: # frames and that truth
     "A few moments, far apart, of many scenes"
     shots = [scene.clip(count, step=apart) for scene in scenes]
-    return Clip(torch.cat([s.frames for s in shots]), name=name, **{field: torch.cat([getattr(s, field) for s in shots])})
+    return Clip(torch.cat([s.frames for s in shots]), name=name, **{key: torch.cat([getattr(s, key) for s in shots]) for key in fields})
 
 def streets(split:str, count:int, frames:int=4, size=(96,96))->Clip: # with classes
     "Moments of that many streets of a split, in all weathers"
-    return moments((Street(s, size) for s in seeds(split, count)), frames, 29., 'classes', f'streets of {split}, {size[0]}x{size[1]}')
+    return moments((Street(s, size) for s in seeds(split, count)), frames, 29., Segmenter.fields, f'streets of {split}, {size[0]}x{size[1]}')
 
 def dancers(split:str, count:int, frames:int=4, size=(96,96))->Clip: # with key points
     "Moments of that many dances of a split"
-    return moments((Dance(s, size, camera=1.) for s in seeds(split, count)), frames, 37., 'points', f'dancers of {split}, {size[0]}x{size[1]}')
+    return moments((Dance(s, size, camera=1.) for s in seeds(split, count)), frames, 37., PoseDetector.fields, f'dancers of {split}, {size[0]}x{size[1]}')
 
 def _as(scene, who): # the person in this scene has this number
     scene.layers[-1].thing = who+1
@@ -278,7 +310,7 @@ def people(split:str, count:int, places:int=4, frames:int=2, size=(96,96), first
     "Moments of people of a split, from the first on; everybody dances something else in each of a few places"
     who, where = seeds(split, first+count)[first:], seeds(split, (first+count)*places+1)[first*places+1:]
     return moments((_as(Dance(size=size, who=w, dance=where[i*places+k], place=where[i*places+k], camera=1.), i) for i,w in enumerate(who) for k in range(places)),
-                   frames, 41., 'things', f'{count} people of {split}, from {first}')
+                   frames, 41., Recogniser.fields, f'{count} people of {split}, from {first}')
 
 # %% ../nbs/tools/judges.ipynb #c6182762
 def class_scores(found:Tensor, truth:Tensor)->dict: # (T,1,H,W) int64 both
