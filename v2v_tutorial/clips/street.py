@@ -70,9 +70,8 @@ class Street(Scene):
         if np.ndim(z):
             rgba[...,:3] += amount*(self.look['haze']*rgba[...,3:]-rgba[...,:3])
             return rgba
-        m = np.diag([1-amount]*3+[1.])
-        m[:3,3] = amount*self.look['haze']
-        return cv2.transform(rgba, m)
+        (r,g,b), k = amount*self.look['haze'], 1-amount
+        return cv2.transform(rgba, np.array([[k,0,0,r], [0,k,0,g], [0,0,k,b], [0,0,0,1]]))
 
     def path(self, x, z, speed=0., sway=lambda t: 0.): # in metres, and metres a frame
         "t -> X, metres ahead of the camera, and how many times it has come round"
@@ -199,15 +198,15 @@ class Street(Scene):
 
     def truth(self, now):
         "As `Scene.truth`; `depth` is the distance in metres, and who comes round again has a new instance id"
-        out, far = super().truth(now), [0. if isinstance(layer, Strip) else layer.away(now.t) for layer in self.layers]
-        depth = np.array(far, np.float32)[now.front]
-        laps = np.array([layer.path(now.t)[2]%1000 if layer.thing else 0 for layer in self.layers])
-        out['things'] = out['things'] + self.count*laps[now.front]
-        for k in np.flatnonzero(np.bincount(now.front.ravel())):
-            if not isinstance(layer := self.layers[k], Strip): continue
-            y, x = np.nonzero(now.front==k)
-            depth[y,x] = layer.away(now.t, x, y)
-        return out | dict(depth=depth)
+        out, far, laps = super().truth(now), np.zeros(len(self.layers), np.float32), np.zeros(len(self.layers), np.int64)
+        seen = [(k, self.layers[k]) for k in np.flatnonzero(np.bincount(now.front.ravel()))]
+        for k,layer in seen:
+            if layer.thing: laps[k] = layer.path(now.t)[2]%1000
+            if not isinstance(layer, Strip): far[k] = layer.away(now.t)
+        depth = far[now.front]
+        for k,layer in seen:
+            if isinstance(layer, Strip): depth[at] = layer.away(now.t, *(at := np.nonzero(now.front==k))[::-1])
+        return out | dict(depth=depth, things=out['things']+self.count*laps[now.front])
 
 def _check(seed, size, look, camera):
     whole = lambda n: isinstance(n, (int,np.integer))
