@@ -21,21 +21,16 @@ from .street_paint import KERBS, LOOKS, LOOP, WALLS
 from .street_view import BEHIND, Card, Flank, Strip
 from .world import _swing
 
-# %% ../../nbs/01_clips/07_street.ipynb #afc8c142
+# %% ../../nbs/01_clips/07_street.ipynb #7544b044
 CLASSES = dict(sky='4682b4', building='464646', vegetation='6b8e23', road='804080', pavement='f423e8', marking='ffffff', # as Cityscapes colours them;
                pole='999999', sign='dcdc00', car='00008e', person='dc143c')                                             # it has no markings
 KIND = {name: k for k,name in enumerate(CLASSES)}  # name -> class id
 _TURNS = (6,90), (.4,110), (.02,23), (.06,130), (.006,31)  # size and period in frames: pace, X, Y (metres), turn, nod (focal lengths)
 
-class Street(Scene):
-    "A drive through a street that comes round again after `LOOP` metres; a seed is a street with its traffic, whatever its look"
-    def __init__(self,
-        seed:int=0,       # one seed, one street
-        size=(128,128),   # (H,W) in pixels, both from 32 to 512
-        look=None,        # a key of `LOOKS`; None lets the seed choose
-        camera:float=1.,  # how fast it drives, from 0, where it stands still, to 1
-    ):
-        _check(seed, size, look, camera)
+# %% ../../nbs/01_clips/07_street.ipynb #25d01ba0
+class _Drive(Scene):
+    "A camera that drives round a loop of `LOOP` metres, and the air before it"
+    def __init__(self, seed, size, look, camera):
         self.seed, self.size, self.name = seed, tuple(size), f'street-{seed}'
         self.f = .92*float(np.sqrt(size[0]*size[1]))           # focal length in pixels
         self.fine = min(self.f, 260)                           # the focal length that sheets are painted for
@@ -43,14 +38,10 @@ class Street(Scene):
         self.look_name = look or names[int(self._rng('look').integers(len(names)))]
         self.look, self.side = LOOKS[self.look_name], int(self._rng('sun').choice([-1,1]))
         self.layers, self.extras, self.count = [], [], 0
-        self._steer(camera), self._surroundings(), self._furniture(), self._traffic(), self._people()
-        self.layers += self.extras                             # light and shadow last: ids don't depend on the look
-        self.air = self._air()
+        self._steer(camera)
 
     def _rng(self, *what): # a stream of its own for each thing
         return np.random.default_rng([self.seed, *(p if isinstance(p, int) else int.from_bytes(p.encode(), 'big') for p in what)])
-
-    # ---- the camera
 
     def _steer(self, camera):
         rng, (h,w), f = self._rng('drive'), self.size, self.f
@@ -80,8 +71,6 @@ class Street(Scene):
             return x+sway(t), ahead-BEHIND, int(lap)
         return lru_cache(4)(at)
 
-    # ---- what stands there
-
     def _card(self, *a, kind='', thing=0, **more): self.layers.append(Card(self, *a, kind=KIND[kind], thing=thing, **more))
     def _light(self, *a, **more): self.extras.append(Card(self, *a, least=3., solid=False, **more))
 
@@ -94,6 +83,9 @@ class Street(Scene):
         layer.away = lambda t: rank
         self.layers.append(layer)
 
+# %% ../../nbs/01_clips/07_street.ipynb #82a6b3ec
+class _Block(_Drive):
+    "What stands still: sky, houses, ground, trees, lamps, signs"
     def _surroundings(self): # sky, end of the street, houses, ground
         look, side, d = self.look, self.side, self.fine
         self._far(paint.sky(self._rng('sky'), d, look), d, .1, 1e4, 'sky')
@@ -131,7 +123,20 @@ class Street(Scene):
             self._card(pole, dots, self.path(x, z), kind='pole')
             self._card(disk, dots, self.path(x, z), lift=2., rank=-.01, kind='sign')
 
-    # ---- who moves there
+# %% ../../nbs/01_clips/07_street.ipynb #5d392c83
+class Street(_Block):
+    "A drive through a street that comes round again after `LOOP` metres; a seed is a street with its traffic, whatever its look"
+    def __init__(self,
+        seed:int=0,       # one seed, one street
+        size=(128,128),   # (H,W) in pixels, both from 32 to 512
+        look=None,        # a key of `LOOKS`; None lets the seed choose
+        camera:float=1.,  # how fast it drives, from 0, where it stands still, to 1
+    ):
+        _check(seed, size, look, camera)
+        super().__init__(seed, size, look, camera)
+        self._surroundings(), self._furniture(), self._traffic(), self._people()
+        self.layers += self.extras                             # light and shadow last: ids don't depend on the look
+        self.air = self._air()
 
     def _car(self, key, path, ahead):
         self.count, dots, wide = self.count+1, .26*self.fine, .1*self.fine
@@ -179,8 +184,6 @@ class Street(Scene):
             return np.interp(ahead, (9,48), (6,-7.5)), ahead, lap
         walk = self.path(0., 61.6)  # where the zebra crossing is
         self._person(99, lru_cache(4)(cross), lambda t: p-2.2*cross(t)[0], .4)
-
-    # ---- air, and what is known
 
     def _air(self): # rain or snow as a picture that sinks, comes round again and lets most light through; None in dry air
         rng, (h,w), wet = self._rng('air'), self.size, self.look['wet']
