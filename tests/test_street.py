@@ -1,11 +1,13 @@
 "The street's truth: flow, visibility, depth, classes and instances are right for any seed, size and look, and a wrong flow shows"
 from functools import lru_cache
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
 from v2v_tutorial.clips.clip import InputError
+from v2v_tutorial.clips.layers import seeds, split_of
 from v2v_tutorial.clips.street import CLASSES, KIND, LOOKS, Street, class_picture, instance_edges, semantic_labels
 from v2v_tutorial.clips.street_paint import LOOP
 from v2v_tutorial.clips.street_view import Card, Flank, Strip
@@ -277,3 +279,32 @@ def test_bad_size_is_an_input_error(size):
                                        (dict(camera=1.1), 'camera 1.1'), (dict(camera=float('nan')), 'camera nan')])
 def test_bad_options_are_named(more, said):
     with pytest.raises(InputError, match='Street: '+said): Street(**{'size': (32,32), **more})
+
+# ---- splits
+
+def test_streets_of_the_splits_have_nothing_in_common():
+    train,judged = seeds('train', 40),{*seeds('validation', 8),*seeds('test', 8)}
+    assert not judged&{*train} and all(split_of(seed)!='train' for seed in judged)
+    looks = [Street(seed, (32,32), 'day').clip(2) for seed in (0,8,9)]  # identity, scene and motion all follow from the seed
+    for a,b in ((0,1),(0,2),(1,2)):
+        for key in ('frames','classes','depth'): assert not torch.equal(getattr(looks[a], key), getattr(looks[b], key))
+        assert (looks[a].flow[1]-looks[b].flow[1]).abs().mean()>.05
+
+def test_houses_and_trees_of_other_seeds_are_others():
+    "Not only in another place: painted from other numbers"
+    kept = lambda layer: layer.kind==KIND['vegetation'] or isinstance(layer, Strip) and layer.kind==KIND['building']
+    paints = [{layer.sheet.tobytes() for layer in street_of(seed).layers if kept(layer)} for seed in (0,9)]
+    assert min(map(len, paints))>=6 and not paints[0]&paints[1]
+
+# ---- a card and a strip by hand
+
+def test_a_card_twice_as_far_is_half_as_large():
+    street,f = SimpleNamespace(f=100., camera=lambda t: (0.,1.5,0.), vanishing=lambda t: (50.,40.)),100.
+    card = Card(street, np.ones((40,20,4), np.float32), 20, lambda t: (2.,t,0))  # 1 x 2 metres, 2 metres to the right, t ahead
+    for z in (5.,10.):
+        m = card.place(z)
+        left,right,top,foot = m @ [-.5,0,1], m @ [19.5,0,1], m @ [0,-.5,1], m @ [0,39.5,1]
+        assert np.isclose(right[0]-left[0], f*1/z) and np.isclose(foot[1]-top[1], f*2/z)
+        assert np.isclose((left[0]+right[0])/2, 50+f*2/z) and np.isclose(foot[1], 40+f*1.5/z, atol=.03*f/z)
+    x,y = card.moved(10., 5., *(p[None] for p in (card.place(10.) @ [3.,7.,1.])[:2]))
+    assert np.allclose((x[0],y[0]), (card.place(5.) @ [3.,7.,1.])[:2])

@@ -21,21 +21,16 @@ from .street_paint import KERBS, LOOKS, LOOP, WALLS
 from .street_view import BEHIND, Card, Flank, Strip
 from .world import _swing
 
-# %% ../../nbs/01_clips/07_street.ipynb #afc8c142
+# %% ../../nbs/01_clips/07_street.ipynb #7544b044
 CLASSES = dict(sky='4682b4', building='464646', vegetation='6b8e23', road='804080', pavement='f423e8', marking='ffffff', # as Cityscapes colours them;
                pole='999999', sign='dcdc00', car='00008e', person='dc143c')                                             # it has no markings
 KIND = {name: k for k,name in enumerate(CLASSES)}  # name -> class id
 _TURNS = (6,90), (.4,110), (.02,23), (.06,130), (.006,31)  # size and period in frames: pace, X, Y (metres), turn, nod (focal lengths)
 
-class Street(Scene):
-    "A drive through a street that comes round again after `LOOP` metres; a seed is a street with its traffic, whatever its look"
-    def __init__(self,
-        seed:int=0,       # one seed, one street
-        size=(128,128),   # (H,W) in pixels, both from 32 to 512
-        look=None,        # a key of `LOOKS`; None lets the seed choose
-        camera:float=1.,  # how fast it drives, from 0, where it stands still, to 1
-    ):
-        _check(seed, size, look, camera)
+# %% ../../nbs/01_clips/07_street.ipynb #25d01ba0
+class _Drive(Scene):
+    "A camera that drives round a loop of `LOOP` metres, and the air before it"
+    def __init__(self, seed, size, look, camera):
         self.seed, self.size, self.name = seed, tuple(size), f'street-{seed}'
         self.f = .92*float(np.sqrt(size[0]*size[1]))           # focal length in pixels
         self.fine = min(self.f, 260)                           # the focal length that sheets are painted for
@@ -43,14 +38,10 @@ class Street(Scene):
         self.look_name = look or names[int(self._rng('look').integers(len(names)))]
         self.look, self.side = LOOKS[self.look_name], int(self._rng('sun').choice([-1,1]))
         self.layers, self.extras, self.count = [], [], 0
-        self._steer(camera), self._surroundings(), self._furniture(), self._traffic(), self._people()
-        self.layers += self.extras                             # light and shadow last: ids don't depend on the look
-        self.air = self._air()
+        self._steer(camera)
 
     def _rng(self, *what): # a stream of its own for each thing
         return np.random.default_rng([self.seed, *(p if isinstance(p, int) else int.from_bytes(p.encode(), 'big') for p in what)])
-
-    # ---- the camera
 
     def _steer(self, camera):
         rng, (h,w), f = self._rng('drive'), self.size, self.f
@@ -70,9 +61,8 @@ class Street(Scene):
         if np.ndim(z):
             rgba[...,:3] += amount*(self.look['haze']*rgba[...,3:]-rgba[...,:3])
             return rgba
-        m = np.diag([1-amount]*3+[1.])
-        m[:3,3] = amount*self.look['haze']
-        return cv2.transform(rgba, m)
+        (r,g,b), k = amount*self.look['haze'], 1-amount
+        return cv2.transform(rgba, np.array([[k,0,0,r], [0,k,0,g], [0,0,k,b], [0,0,0,1]]))
 
     def path(self, x, z, speed=0., sway=lambda t: 0.): # in metres, and metres a frame
         "t -> X, metres ahead of the camera, and how many times it has come round"
@@ -80,8 +70,6 @@ class Street(Scene):
             lap, ahead = divmod(z+speed*t-self.camera(t)[2]+BEHIND, LOOP)
             return x+sway(t), ahead-BEHIND, int(lap)
         return lru_cache(4)(at)
-
-    # ---- what stands there
 
     def _card(self, *a, kind='', thing=0, **more): self.layers.append(Card(self, *a, kind=KIND[kind], thing=thing, **more))
     def _light(self, *a, **more): self.extras.append(Card(self, *a, least=3., solid=False, **more))
@@ -95,6 +83,9 @@ class Street(Scene):
         layer.away = lambda t: rank
         self.layers.append(layer)
 
+# %% ../../nbs/01_clips/07_street.ipynb #82a6b3ec
+class _Block(_Drive):
+    "What stands still: sky, houses, ground, trees, lamps, signs"
     def _surroundings(self): # sky, end of the street, houses, ground
         look, side, d = self.look, self.side, self.fine
         self._far(paint.sky(self._rng('sky'), d, look), d, .1, 1e4, 'sky')
@@ -132,7 +123,20 @@ class Street(Scene):
             self._card(pole, dots, self.path(x, z), kind='pole')
             self._card(disk, dots, self.path(x, z), lift=2., rank=-.01, kind='sign')
 
-    # ---- who moves there
+# %% ../../nbs/01_clips/07_street.ipynb #5d392c83
+class Street(_Block):
+    "A drive through a street that comes round again after `LOOP` metres; a seed is a street with its traffic, whatever its look"
+    def __init__(self,
+        seed:int=0,       # one seed, one street
+        size=(128,128),   # (H,W) in pixels, both from 32 to 512
+        look=None,        # a key of `LOOKS`; None lets the seed choose
+        camera:float=1.,  # how fast it drives, from 0, where it stands still, to 1
+    ):
+        _check(seed, size, look, camera)
+        super().__init__(seed, size, look, camera)
+        self._surroundings(), self._furniture(), self._traffic(), self._people()
+        self.layers += self.extras                             # light and shadow last: ids don't depend on the look
+        self.air = self._air()
 
     def _car(self, key, path, ahead):
         self.count, dots, wide = self.count+1, .26*self.fine, .1*self.fine
@@ -181,8 +185,6 @@ class Street(Scene):
         walk = self.path(0., 61.6)  # where the zebra crossing is
         self._person(99, lru_cache(4)(cross), lambda t: p-2.2*cross(t)[0], .4)
 
-    # ---- air, and what is known
-
     def _air(self): # rain or snow as a picture that sinks, comes round again and lets most light through; None in dry air
         rng, (h,w), wet = self._rng('air'), self.size, self.look['wet']
         if not wet and not self.look['snow']: return None
@@ -199,15 +201,15 @@ class Street(Scene):
 
     def truth(self, now):
         "As `Scene.truth`; `depth` is the distance in metres, and who comes round again has a new instance id"
-        out, far = super().truth(now), [0. if isinstance(layer, Strip) else layer.away(now.t) for layer in self.layers]
-        depth = np.array(far, np.float32)[now.front]
-        laps = np.array([layer.path(now.t)[2]%1000 if layer.thing else 0 for layer in self.layers])
-        out['things'] = out['things'] + self.count*laps[now.front]
-        for k in np.flatnonzero(np.bincount(now.front.ravel())):
-            if not isinstance(layer := self.layers[k], Strip): continue
-            y, x = np.nonzero(now.front==k)
-            depth[y,x] = layer.away(now.t, x, y)
-        return out | dict(depth=depth)
+        out, far, laps = super().truth(now), np.zeros(len(self.layers), np.float32), np.zeros(len(self.layers), np.int64)
+        seen = [(k, self.layers[k]) for k in np.flatnonzero(np.bincount(now.front.ravel()))]
+        for k,layer in seen:
+            if layer.thing: laps[k] = layer.path(now.t)[2]%1000
+            if not isinstance(layer, Strip): far[k] = layer.away(now.t)
+        depth = far[now.front]
+        for k,layer in seen:
+            if isinstance(layer, Strip): depth[at] = layer.away(now.t, *(at := np.nonzero(now.front==k))[::-1])
+        return out | dict(depth=depth, things=out['things']+self.count*laps[now.front])
 
 def _check(seed, size, look, camera):
     whole = lambda n: isinstance(n, (int,np.integer))

@@ -64,8 +64,8 @@ class Card(Layer):
 class Strip(Layer):
     "A flat sheet that runs along the street, seen in perspective: what lies in one row of it is equally far away"
     def __init__(self, street, sheet, space, rank, **more): # space: (4,3) matrix from texels to metres
-        super().__init__(np.concatenate([sheet, sheet]), lambda t: street.eye(t) @ space, lambda t: rank, **more)
-        self.street, self.lap = street, len(sheet)  # twice round, so that the street ahead is always in one piece
+        super().__init__(np.concatenate([sheet, sheet]), lru_cache(4)(lambda t: street.eye(t) @ space), lambda t: rank, **more)
+        self.street, self.lap, self.back = street, len(sheet), lru_cache(4)(self._back)  # twice round, so that the street ahead is always in one piece
 
     def level(self, n): # rows crowd with the square of the distance, columns with the distance: those are halved every second time
         if self._halved[0] is not self.sheet: self._halved = [self.sheet]
@@ -82,35 +82,38 @@ class Strip(Layer):
 
     def box(self, m, size): # of the picture, where what is from half a metre to `LOOP` metres ahead is seen
         (h,w), (rows,columns) = size, self.sheet.shape[:2]
-        ends = np.clip(sorted((z-m[2,2])/m[2,1] for z in (.5,LOOP)), -.5, rows-.5)
+        ends = sorted(min(max((z-m[2,2])/m[2,1], -.5), rows-.5) for z in (.5,LOOP))
         x, y, z = m @ np.array([[u,v,1.] for u in (-.5,columns-.5) for v in ends]).T
         x, y = x/z, y/z
         box = max(int(y.min())-1, 0), min(int(y.max())+2, h), max(int(x.min())-1, 0), min(int(x.max())+2, w)
         return box if ends[0]<ends[1] and box[0]<box[1] and box[2]<box[3] else None
 
-    def lines(self, m, box): # 0 where rows of the picture are equally far, 1 where columns are; how far; how often to halve the sheet
-        a = np.linalg.inv(m)[2]  # 1/distance of a pixel is a[0]*x + a[1]*y + a[2]
+    def _back(self, t): return np.linalg.inv(self.place(t))[2]  # a, so that 1/distance of a pixel is a[0]*x + a[1]*y + a[2]
+
+    def lines(self, t, box): # 0 where rows of the picture are equally far, 1 where columns are; how far; how often to halve the sheet
+        a, pace = self.back(t), self.place(t)[2,1]  # pace: metres a texel
         axis = int(abs(a[1])<abs(a[0]))
         n, middle = np.arange(*box[2*axis:2*axis+2]), sum(box[2-2*axis:4-2*axis])/2
         z = 1/np.clip(a[1-axis]*n + a[axis]*middle + a[2], .5/LOOP, 2)
-        return axis, z, np.clip(np.log2(z*z*abs(a[1-axis]/m[2,1])/1.2), 0, 5)
+        return axis, z, np.clip(np.log2(z*z*abs(a[1-axis]/pace)/1.2), 0, 5)
 
     def draw(self, t, size):
         if self.place(t) is None or (box := self.box(m := self.here(t), size)) is None: return None
-        axis, z, level = self.lines(m, box)
+        axis, z, level = self.lines(t, box)
         out = np.zeros((box[1]-box[0], box[3]-box[2], 4), np.float32)
         along = (lambda p: p.astype(np.float32)[None,:,None]) if axis else (lambda p: p.astype(np.float32)[:,None,None])
-        for n in range(int(level.min()), int(np.ceil(level.max()))+1):
-            share = (1-np.abs(level-n)).clip(0)*(z<LOOP)
-            if not share.any(): continue
-            first, stop = np.flatnonzero(share)[[0,-1]] + [0,1]
+        levels = np.arange(int(level.min()), int(np.ceil(level.max()))+1)
+        shares = np.maximum(0, 1-abs(level-levels[:,None]))*(z<LOOP)
+        for n,share in zip(levels.tolist(), shares):
+            if not len(where := np.flatnonzero(share)): continue
+            first, stop = where[0], where[-1]+1
             at, (sheet,up) = np.s_[:,first:stop] if axis else np.s_[first:stop], self.level(n)
             corner = np.array([[1,0,-box[2]-first*axis], [0,1,-box[0]-first*(1-axis)], [0,0,1]])
             out[at] += cv2.warpPerspective(sheet, corner @ m @ up, out[at].shape[1::-1])*along(share[first:stop])
         return box, self.street.fog(out, along(z))
 
     def away(self, t, x, y): # metres, of pixels
-        a = np.linalg.inv(self.place(t))[2]
+        a = self.back(t)
         return 1/(a[0]*x + a[1]*y + a[2])
 
     def texels(self, t, x, y):
@@ -127,8 +130,8 @@ class Flank(Strip):
     "The side of a car that faces the camera: `hand` is -1 for its left and 1 for its right"
     def __init__(self, street, sheet, dots, path, hand, ahead, **more):
         rows = np.ascontiguousarray(sheet.swapaxes(0, 1)[::1 if ahead else -1])  # the end that is nearer first
-        Layer.__init__(self, rows, self.stand, lambda t: max(0., path(t)[1]+2), **more)
-        self.street, self.dots, self.path, self.hand, self.lap = street, dots, path, hand, 0
+        Layer.__init__(self, rows, lru_cache(4)(self.stand), lambda t: max(0., path(t)[1]+2), **more)
+        self.street, self.dots, self.path, self.hand, self.lap, self.back = street, dots, path, hand, 0, lru_cache(4)(self._back)
 
     def stand(self, t): # None from inside and where it's past or far
         (x,z,_), (cx,_,cz), d, high = self.path(t), self.street.camera(t), self.dots, self.sheet.shape[1]/self.dots
