@@ -62,6 +62,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                         'v2v_tutorial.classroom._difficulty': ( 'tools/classroom.html#_difficulty',
                                                                                 'v2v_tutorial/classroom.py'),
                                         'v2v_tutorial.classroom._earlier': ('tools/classroom.html#_earlier', 'v2v_tutorial/classroom.py'),
+                                        'v2v_tutorial.classroom._free_name': ( 'tools/classroom.html#_free_name',
+                                                                               'v2v_tutorial/classroom.py'),
                                         'v2v_tutorial.classroom._graded': ('tools/classroom.html#_graded', 'v2v_tutorial/classroom.py'),
                                         'v2v_tutorial.classroom._install': ('tools/classroom.html#_install', 'v2v_tutorial/classroom.py'),
                                         'v2v_tutorial.classroom._lines': ('tools/classroom.html#_lines', 'v2v_tutorial/classroom.py'),
