@@ -206,7 +206,7 @@ def test_student_page_is_the_lesson_with_blank_exercises(name):
 
 def test_files_of_one_name_stay_apart(project, tmp_path):
     "Two folders of one page, and another page of the same chapter"
-    root = project(dict(end='![a cat](../media/cat.png), ![another](../zoo/cat.png) and ![the first again](../media/cat.png)'))
+    root = project(dict(after='## More\n\n![a cat](../media/cat.png), ![another](../zoo/cat.png) and ![the first again](../media/cat.png)'))
     for d in ('zoo','farm'): (root/'nbs'/d).mkdir(), (root/'nbs'/d/'cat.png').write_bytes(d.encode())
     nbformat.write(cells('# Next\n\n![a third](../farm/cat.png)', 'x = 1'), root/'nbs'/'01_a'/'02_next.ipynb')
     build(tmp_path/'out', root=root, progress=False)
