@@ -204,6 +204,19 @@ def test_student_page_is_the_lesson_with_blank_exercises(name):
     assert sum('image' in k for o in sum([c['outputs'] for c in code_cells(seen)], []) for k in json.dumps(o).split('"'))>0, 'figures are kept'
     for e in l.exercises: assert '**Hint**' in seen['cells'][e.end]['source'] and not seen['cells'][e.end]['source'].rstrip().endswith('<br>')
 
+def test_files_of_one_name_stay_apart(project, tmp_path):
+    "Two folders of one page, and another page of the same chapter"
+    root = project(dict(after='## More\n\n![a cat](../media/cat.png), ![another](../zoo/cat.png) and ![the first again](../media/cat.png)'))
+    for d in ('zoo','farm'): (root/'nbs'/d).mkdir(), (root/'nbs'/d/'cat.png').write_bytes(d.encode())
+    nbformat.write(cells('# Next\n\n![a third](../farm/cat.png)', 'x = 1'), root/'nbs'/'01_a'/'02_next.ipynb')
+    build(tmp_path/'out', root=root, progress=False)
+    for kind in ('student','teacher'):
+        here = tmp_path/'out'/kind/'01_a'
+        text = words(read_page(here/'01_lesson.ipynb'))
+        assert '![a cat](files/cat.png), ![another](files/zoo-cat.png) and ![the first again](files/cat.png)' in text
+        assert '![a third](files/farm-cat.png)' in words(read_page(here/'02_next.ipynb'))
+        assert {n: (here/'files'/n).read_bytes() for n in ('cat.png','zoo-cat.png','farm-cat.png')}=={'cat.png': b'cat', 'zoo-cat.png': b'zoo', 'farm-cat.png': b'farm'}
+
 def test_links_and_files_move_with_the_page(project, tmp_path):
     build(tmp_path/'out', root=project(), progress=False)
     for kind in ('student', 'teacher'):

@@ -14,6 +14,7 @@ import os
 import re
 import shutil
 import tempfile
+from collections import defaultdict
 from pathlib import Path
 
 from tqdm.auto import tqdm
@@ -63,14 +64,22 @@ def _rebased(cell, there, here): # a cell of a page in folder `there`, for a pag
     cell['source'] = re.sub(_PATH, lambda m: f'{m[1]}{moved(m[2])}{m[1]}', cell['source'])
     return cell
 
+def _free_name(path, files): # of a copy: the shortest end of its path that no other file has
+    ends = ('-'.join(path.parts[-n:]) for n in range(1, len(path.parts)+1))
+    return next(name for name in ends if files.get(name, path)==path)
+
 def settle(
     nb:dict,    # a notebook, changed in place
     page:Page,  # what it was made from
     built:set,  # pages that are built beside it
-)->dict: # name below files/ -> the file to be copied
+    files=None, # what pages that came before have put into the same files/
+)->dict: # name below files/ -> the file to be copied, those before too
     "Make links and paths right for a page that is moved"
-    files = {}
-    def keep(path): return files.setdefault(path.name, path) and f'files/{path.name}'
+    files = {} if files is None else files
+    def keep(path):
+        name = _free_name(path, files)
+        files[name] = path
+        return f'files/{name}'
     def link(m):
         path = _target(page, m[3])
         if path is None or path in built: return m[0]
@@ -235,10 +244,10 @@ def _write(folder, name, nb, files=()): # a page and the files it needs
         (path.parent/'files').mkdir(exist_ok=True)
         shutil.copyfile(source, path.parent/'files'/n)
 
-def _make(lesson, built, part): # the three pages of a lesson
+def _make(lesson, built, part, files): # the three pages of a lesson; files: folder -> what its files/ holds
     for kind,make in dict(student=student_page, teacher=teacher_page).items():
-        nb = make(lesson)
-        _write(part/kind, f'{lesson.name}.ipynb', nb, settle(nb, lesson.page, built))
+        nb, name = make(lesson), f'{lesson.name}.ipynb'
+        _write(part/kind, name, nb, settle(nb, lesson.page, built, files[(part/kind/name).parent]))
     if lesson.exercises:
         nb = grader_page(lesson)
         _write(part/'nbgrader'/'source'/lesson.assignment, lesson.page.path.name, nb, settle(nb, lesson.page, set()))
@@ -280,7 +289,8 @@ def build(
     with tempfile.TemporaryDirectory(prefix='.course-', dir=place) as part:
         part = Path(part)
         lessons = [open_lesson(p, nbs) for p in paths]
-        for l in tqdm(lessons, desc='pages', disable=not progress, leave=False): _make(l, set(paths), part)
+        kept = defaultdict(dict)
+        for l in tqdm(lessons, desc='pages', disable=not progress, leave=False): _make(l, set(paths), part, kept)
         (part/'teacher'/'README.md').write_text(overview(lessons), encoding='utf-8')
         if (part/'nbgrader').is_dir(): (part/'nbgrader'/'nbgrader_config.py').write_text(GRADER_CONFIG, encoding='utf-8')
         files = {str(p.relative_to(part)).replace(os.sep, '/'): _sum(p) for p in sorted(part.rglob('*')) if p.is_file()}

@@ -117,7 +117,7 @@ def dataset(
 @app.command()
 def validate(folder:Annotated[Path, typer.Argument(help='A folder made by dataset, or a folder of pictures')], labels:Labels=None, ignore:Ignore=None):
     "List every fault of a folder of data: file, value and fix. Changes nothing."
-    from v2v_tutorial.clips.data import validate as find
+    from v2v_tutorial.clips.folders import validate as find
     faults = find(folder, labels, ignore)
     for fault in faults: print(fault)
     errors = sum(f.severity=='error' for f in faults)

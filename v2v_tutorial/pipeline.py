@@ -22,8 +22,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from .clips.clip import Clip, FilmWriter, InputError, read_video, to_float, to_uint8
-from .clips.data import data_folders, label_picture, load_data, picture_files
+from .clips.data import label_picture, load_data
 from .clips.files import check_folder, finish_arriving, in_one_line, staged, without_traces
+from .clips.folders import data_folders, picture_files
 from .clips.labels import extract_labels
 from .clips.world import demo_clip
 from .drawing import contact_sheet, side_by_side, step_parts
