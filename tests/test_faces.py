@@ -4,9 +4,10 @@ import pytest
 import torch
 
 from v2v_tutorial.clips.clip import InputError
-from v2v_tutorial.clips.faces import Faces, draw_edges, fit_landmarks
+from v2v_tutorial.clips.faces import Faces
+from v2v_tutorial.clips.landmarks import _PAIRS, _scrambled, draw_edges, fit_landmarks, identity
 from v2v_tutorial.clips.layers import seeds
-from v2v_tutorial.clips.portrait import PARTS, _scrambled, identity
+from v2v_tutorial.clips.portrait import PARTS
 from v2v_tutorial.motion.warp import warp
 
 PART = {name: k for k,name in enumerate(PARTS)}
@@ -75,7 +76,6 @@ def test_landmarks_stand_in_the_usual_order():
 
 @pytest.mark.parametrize('who', [0, 4, 9, 23])
 def test_a_calm_face_is_symmetrical(who):
-    from v2v_tutorial.clips.faces import _PAIRS
     p = upright(who).calm_points()
     for pair in _PAIRS: assert np.allclose(p[pair[0]], p[pair[-1]]*[-1,1]+[127,0])
     assert sorted(k for pair in _PAIRS for k in pair)==list(range(68))
