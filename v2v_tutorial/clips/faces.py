@@ -14,8 +14,8 @@ import numpy as np
 from .clip import InputError
 from .landmarks import _expressions, _relief, _triangles, _vertices, identity
 from .layers import Layer, Mesh, Scene
-from .portrait import (_HEAD, _PART, _ears, _eyeballs, _face, _glasses, _hair, _inside, _irises, _neck, _texel, _torso,
-                                         _wall)
+from .portrait import (_HEAD, _PART, _ears, _eyeballs, _face, _glasses, _hair, _inside, _irises, _lashes, _neck, _texel,
+                                         _torso, _wall)
 from .world import _smooth, _swing, _texture
 
 # %% ../../nbs/01_clips/16_faces.ipynb #254c2969
@@ -51,7 +51,7 @@ class _Acting:
         (smile, jaw, pucker, lift, frown), voice, head = self.mood(t), float(self.voice(t)), [swing(t) for swing in self.swings]
         (talk, purse), closed = self.speech(t)*voice, self.closed(t)
         gaze = self.gaze(t)-np.array([.12*head[0], .06*head[1]])          # eyes stay with the camera while the head turns
-        lid = .08+.12*smile+.12*frown+4*max(gaze[1], 0)-.2*lift
+        lid = max(0, .08+.12*smile+.12*frown+4*max(gaze[1], 0)-.15*lift)
         open_ = .75*talk*(1-.3*jaw)+jaw*(1-.4*voice)+.02
         return np.array([smile*(1-.5*purse), open_, max(purse, pucker)*(1-.6*smile), lift+.2*talk, frown, lid+(1-lid)*closed]), head, gaze
 
@@ -104,6 +104,7 @@ class Faces(Scene):
         self._card(*_inside(dots, p), 'mouth', 5.4, .45)
         self._card(*_eyeballs(dots, p, light), 'eye', 5.3, z-.03)
         self._card(*_irises(dots, p, light), 'eye', 5.2, z, looks=True)
+        self._card(*_lashes(dots, p), 'eye', 5.1, z, there=lambda face: face[5]>.85)
         shadow = cv2.warpAffine(hair[...,3], np.float32([[1,0,-.06*dots*np.sign(light[0])], [0,1,.08*dots]]), hair.shape[1::-1])
         shadow = cv2.GaussianBlur(shadow, (0,0), .07*dots)*(p['hair']!='buzz')
         sheet, self.labels = _face(next(inks), dots, p, light, rest, shadow)
@@ -112,7 +113,7 @@ class Faces(Scene):
         if p['extra'] in ('round','square'):
             frame, glare, box = _glasses(dots, p, light)
             self._card(glare, box, 'glasses', 4.7, .5, solid=False)
-            self._card(frame, box, 'glasses', 4.6, .5)
+            self._bend(frame, box, (8,1), lambda x,y: .5-1.6*np.maximum(np.abs(x)-.75, 0), 'glasses', 4.6, (8,9)) # temples lead back to the ears
         self._bend(hair, _HEAD, (5,6), lambda x,y: .68-.46*x*x-.13*(y-.15)**2, 'hair', 4.5, (1,2.4))
 
     def _add(self, kind, sheet, place, part, depth, **more):
@@ -137,15 +138,17 @@ class Faces(Scene):
         h, w = sheet.shape[:2]
         up = np.array([[.5/self.unit, 0, box[0]-(w-1)/4/self.unit], [0, .5/self.unit, box[1]-(h-1)/4/self.unit], [0, 0, 1]])
         def place(t):
-            m, shift = at(*self.pose(t))
+            if (found := at(*self.pose(t))) is None: return None
+            m, shift = found
             return np.vstack([np.column_stack([self.unit*m, self.middle+self.unit*shift]), [0,0,1]])@up
         self._add(Layer, sheet, place, part, depth, **more)
 
     def _still(self, sheet, box, part, depth, share): # what follows the head's shift and growth a little
         self._hang(sheet, box, lambda face, turn, shift, scale, gaze: ((1+share*(scale-1))*np.eye(2), .6*share*shift), part, depth)
 
-    def _card(self, sheet, box, part, depth, z, looks=False, **more): # on the head, z before its middle
+    def _card(self, sheet, box, part, depth, z, looks=False, there=None, **more): # on the head, z before its middle
         def at(face, turn, shift, scale, gaze):
+            if there and not there(face): return None
             m = turn[:2,:2]
             return scale*m, scale*(turn[:2]@(np.array([0,0,z])-_PIVOT)+_PIVOT[:2]+shift+(m@gaze if looks else 0))
         self._hang(sheet, box, at, part, depth, **more)

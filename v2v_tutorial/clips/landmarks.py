@@ -141,7 +141,8 @@ def _drawing(face, size, forehead, least): # (68,2 or 3) -> (H,W) float32 in 0..
     return image.astype(np.float32)/255
 
 # %% ../../nbs/01_clips/15_landmarks.ipynb #a12ec43f
-_LOWER_LIP, _CORNERS, _NEAR = [*range(55,60), 65,66,67, 82,83], [48,60,54,64], [49,59,80,83, 53,55,81,82]
+_MOUTH, _LOWER_LIP = [*range(48,68), *range(80,84)], [*range(55,60), 65,66,67, 82,83]
+_CORNERS, _NEAR = [48,60,54,64], [49,59,80,83, 53,55,81,82]
 
 def _expressions(p, flat): # (6,V,3): how each vertex moves for a smile, an open mouth, a pucker, raised brows, a frown, closed eyes
     guides = flat[:84]
@@ -153,18 +154,18 @@ def _expressions(p, flat): # (6,V,3): how each vertex moves for a smile, an open
     jaw[_LOWER_LIP,1] = .06+.2*np.clip(1-(np.abs(guides[_LOWER_LIP,0])/p['mouth'])**2.2, 0, 1)
     jaw[corners,1], jaw[[50,51,52,61,62,63],1] = .06, -.015
     jaw[2:15,1] = .24*np.cos(np.linspace(-1.45, 1.45, 13))
-    pucker[corners,0], pucker[near,0], pucker[48:68,2] = -.11*out[corners], -.07*out[near], .05
+    pucker[_MOUTH,0], pucker[_MOUTH,2] = -.35*guides[_MOUTH,0], .05
     pucker[50:53,1], pucker[56:59,1] = -.025, .03
-    lift[17:27,1], lift[_UPPER,1] = -.1, -.03
+    lift[17:27,1], lift[_UPPER,1] = -.1, -.015
     frown[[19,20,21,22,23,24],1], frown[20:24,0] = (.01,.05,.08,.08,.05,.01), -.03*out[20:24]
     frown[corners,1], frown[near,1] = .06, .025
-    blink[_UPPER,:2] = .98*(guides[_LOWER]-guides[_UPPER])
+    blink[_UPPER,:2] = 1.08*(guides[_LOWER]-guides[_UPPER])     # lids overlap a little, so that no gap is left
     pull = np.exp(-((flat[84:,None]-guides)**2).sum(-1)/.16**2)  # of the guides on all other vertices
     pull /= pull.sum(1, keepdims=True)+.12
-    pull[20:25] *= .2                                                # creases hardly follow the lids
-    pull[28:33] *= .2
     pull[:20], pull[-16:] = np.eye(84)[[*range(17,27), *_UPPER]], 0  # a brow and a lid's edge move as one; the frame stays
-    return np.concatenate([moves, pull@moves], 1)
+    pulled = pull@moves
+    pulled[5,[*range(20,25), *range(28,33)]] *= .2                   # creases hardly follow a blink
+    return np.concatenate([moves, pulled], 1)
 
 # %% ../../nbs/01_clips/15_landmarks.ipynb #b9a8787e
 # landmarks that mirror each other, or lie in the middle

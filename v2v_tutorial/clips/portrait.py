@@ -87,12 +87,12 @@ _PART = {name: k for k,name in enumerate(PARTS)}
 def _bump(x, y, x0, y0, sx, sy): return np.exp(-((np.abs(x)-x0)/sx)**2-((y-y0)/sy)**2)
 
 def _beard(rng, rgb, x, y, p, skin, light): # along the jaw and above the lip, where it grows
-    m, fuzz, hair = _mouth(p), _noise(rng, x, _HEAD[2:], (.05,.07)), _rgb(p['colour'])
-    low = np.hypot(x/.7, (y-.3)/(m-.1))
-    grow = np.maximum(_smooth(.88, 1.12, low)*_smooth(-.05, .4, y), 1.1*_bump(x, y, 0, m-.15, .3, .075)+.8*_bump(x, y, 0, m+.22, .1, .07))
+    m, fuzz, hair = _mouth(p), _noise(rng, x, _HEAD[2:], (.025,.06)), _rgb(p['colour'])
+    low = np.hypot(x/(.7+.14*_smooth(.5, -.1, y)), (y-.3)/(m-.1))         # narrower beside the ears
+    grow = np.maximum(_smooth(.88, 1.12, low)*_smooth(-.4, .3, y), 1.1*_bump(x, y, 0, m-.15, .3, .075)+.8*_bump(x, y, 0, m+.22, .1, .07))
     if p['finish']=='stubble':
-        return _mix(rgb, _mix(skin, hair, .6)*np.clip(.45+.55*light, .25, 1)[...,None], .5*np.clip(grow, 0, 1)*_smooth(.1, .7, fuzz))
-    return _mix(rgb, hair*(np.clip(.35+.6*light, .2, 1.1)*(.55+.9*fuzz))[...,None], _smooth(.2, .6, grow+.25*(fuzz-.5)))
+        return _mix(rgb, _mix(skin, hair, .6)*np.clip(.45+.55*light, .25, 1)[...,None], .5*np.clip(grow, 0, 1)*_smooth(0, .8, fuzz))
+    return _mix(rgb, hair*(np.clip(.35+.6*light, .2, 1.1)*(.75+.5*fuzz))[...,None], .96*_smooth(.15, .75, grow+.4*(fuzz-.5)))
 
 def _eye(rgb, x, y, p, dots, side, brow): # lids, lashes and brow of the left (-1) or the right eye -> colours, opening, shape of the brow
     flip, u, dark = (lambda points: points*[-side,1]), np.linspace(-1, 1, 25), _rgb('1a1210')
@@ -118,6 +118,13 @@ def _nose(rgb, x, y, p, skin): # nostrils, and the crease beside each wing
     ring = np.exp(-((np.hypot(np.abs(x)-.85*wide, y-n+.035)-.085)/.02)**2)*(np.abs(x)>.95*wide)*(np.abs(y-n+.04)<.09)
     return _mix(rgb, rgb*np.float32([.72,.6,.58]), .6*ring)
 
+def _freckles(rng, dots): # (h,w) in 0..1: round spots on both cheeks and across the nose
+    places = np.stack([rng.normal(0, .32, 90), .3+.05*rng.normal(size=90)+.1*rng.random(90)], 1)
+    spots = np.zeros([round(side*dots) for side in _HEAD[:1:-1]], np.uint8)
+    for at,r in zip(_texel(places, _HEAD, dots), rng.uniform(.006, .02, 90)):
+        cv2.circle(spots, [round(c*16) for c in at], round(max(r*dots, .5)*16), 255, -1, cv2.LINE_AA, 4)
+    return cv2.GaussianBlur(spots, (0,0), max(.3, .006*dots)).astype(np.float32)/255
+
 def _lips(rgb, y, p, points, dots, light, skin): # -> colours, and where they are
     red = _shape(_curve(points[[*range(48,60),48]]), dots)
     colour = _mix(skin*np.float32([.88,.56,.54]), _rgb('b8283f'), .75*(p['finish']=='lipstick')+.1)
@@ -134,8 +141,7 @@ def _face(rng, dots, p, light, points, shadow): # sheet, and the part (h,w) at e
     blush = .55*bump(.58, .36, .24, .2)+.5*bump(0, p['nose']-.06, .13, .1)+.25*bump(0, p['chin']-.1, .2, .15)
     rgb = _toned(skin, lam)
     rgb = _mix(rgb, rgb*np.float32([1,.78,.76]), blush)
-    spots = _smooth(.6, .7, _noise(rng, x, _HEAD[2:], (.06,.06)))*np.minimum(1, bump(.42, .3, .33, .17)+bump(0, .32, .2, .12))
-    if p['extra']=='freckles': rgb = _mix(rgb, rgb*np.float32([.72,.55,.45]), .8*spots)
+    if p['extra']=='freckles': rgb = _mix(rgb, rgb*np.float32([.72,.55,.45]), .75*_freckles(rng, dots))
     if p['extra']=='mole': rgb = _mix(rgb, skin*.3, _smooth(.045, .022, np.hypot(x-.5, y-.62)))
     if p['finish'] in ('stubble','beard'): rgb = _beard(rng, rgb, x, y, p, skin, lam)
     rgb, red = _lips(_nose(rgb, x, y, p, skin), y, p, points, dots, lam, skin)
@@ -178,14 +184,20 @@ def _irises(dots, p, light): # rays, a dark ring, a pupil, and two windows mirro
         rgb = _mix(rgb, np.ones(3, np.float32), strength*_smooth(wide+.06, wide-.06, np.hypot(u-at*np.sign(light[0]), v-high)))
     return _sheet(rgb, _smooth(1.02, .92, r)), box
 
+def _lashes(dots, p): # what the slit between closed lids shows
+    box = 0., .03, 2*p['eyes']+.5, .22
+    x, y = _canvas(box, dots)
+    away = np.abs(np.abs(x)-p['eyes'])+0*y
+    return _sheet(_rgb(p['skin'])*np.full((*away.shape,3), (.3,.2,.18)), _smooth(.24, .22, away)), box
+
 def _inside(dots, p): # of a mouth: upper teeth, dark, a tongue
     box = 0., _mouth(p)+.1, 1.1, .7
     x, y = _canvas(box, dots)
     v = y-_mouth(p)
     rgb = _mix(_rgb('5a1d22'), _rgb('2a0c10'), _smooth(0, .2, v))
     rgb = _mix(rgb, _rgb('b8555a')*(.75+.6*np.exp(-(x/.13)**2))[...,None], _smooth(.06, 0, np.hypot(x/2.4, v-.28)-.05)*_smooth(.1, .2, v))
-    tone = np.clip(1-3.6*x*x, .3, 1)*(1-.22*_smooth(.42, .5, np.abs((x/.085)%1-.5)))*(.82+.18*_smooth(-.06, .06, v))
-    rgb = _mix(rgb, _rgb('fbf6ee')*tone[...,None], _smooth(.075, .055, v-.02+.1*x*x)*_smooth(.34, .28, np.abs(x)))
+    tone = np.clip(1-.75*(x/p['mouth'])**2, .2, 1)*(1-.22*_smooth(.42, .5, np.abs((x/.085)%1-.5)))*(.3+.7*_smooth(-.035, .05, v)) # the upper lip's shadow
+    rgb = _mix(rgb, _rgb('fbf6ee')*tone[...,None], _smooth(.075, .055, v-.02+.1*x*x)*_smooth(.95, .7, np.abs(x)/p['mouth']))
     return _sheet(rgb, _smooth(1, .95, np.hypot(x/.5, (v-.08)/.3))), box
 
 def _glasses(dots, p, light): # frame, reflections in the glass, box
@@ -195,7 +207,7 @@ def _glasses(dots, p, light): # frame, reflections in the glass, box
     u, v = (np.abs(x)-e)/rx, (y-.03)/ry
     away = ((np.abs(u)**power+np.abs(v)**power)**(1/power)-1)*.31
     line = lambda d, where: np.clip((thick-np.abs(d))*dots+.5, 0, 1)*where
-    arms = line(y+.06, (np.abs(x)>e+rx-.01)&(np.abs(x)<1.06*p['wide']))
+    arms = line(y+.06, (np.abs(x)>e+rx-.01)&(np.abs(x)<p['wide']))
     frame = np.maximum(np.maximum(line(away, 1), arms), line(y+.03+.05*np.cos(x*12), np.abs(x)<e-rx+.01))
     glint = .3*np.exp(-((u-.5*np.sign(light[0]))**2+(v+.75)**2)/.06)
     rgb = _rgb('b98a3c' if round_ else '2c2226')*np.clip(.75+.72*(.3*light[0]*u-.4*v), .3, 1.6)[...,None]+glint[...,None]
@@ -209,7 +221,7 @@ def _neck(rng, dots, p, light):
     half = p['wide']*(.6 if strong else .52)+.9*np.maximum(y-1.75, 0)**1.5+.06*np.exp(-((y-1)/.3)**2)
     lam = light[2]*np.sqrt(np.clip(1-.7*(x/half)**2, 0, 1))+.8*light[0]*x/half
     lam += .1*np.exp(-((np.abs(x)-.34+.2*(y-1.2))/.06)**2)*_smooth(1.2, 1.7, y)                          # cords
-    lam += .08*(_noise(rng, x, box[2:], (.5,.5))-.5)-.95*_smooth(2.1, 1.25, y+.12*x*x)                              # the chin's shadow
+    lam += .08*(_noise(rng, x, box[2:], (.5,.5))-.5)-.65*_smooth(2.1, 1.25, y+.12*x*x)                              # the chin's shadow
     return _sheet(_toned(_rgb(p['skin'])*np.float32([.97,.92,.9]), lam), np.clip((half-np.abs(x))*dots, 0, 1)), box
 
 _CLOTHES = '2f4a6b 8c2f3a e9e2d4 3f5f4a 2b2b33 c98a3a 6a5a8c b9c4cc d77a6a'.split()
