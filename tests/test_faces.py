@@ -4,9 +4,10 @@ import pytest
 import torch
 
 from v2v_tutorial.clips.clip import InputError
-from v2v_tutorial.clips.faces import Faces, draw_edges, fit_landmarks
+from v2v_tutorial.clips.faces import Faces
+from v2v_tutorial.clips.landmarks import _PAIRS, _scrambled, draw_edges, fit_landmarks, identity
 from v2v_tutorial.clips.layers import seeds
-from v2v_tutorial.clips.portrait import PARTS, _scrambled, identity
+from v2v_tutorial.clips.portrait import PARTS
 from v2v_tutorial.motion.warp import warp
 
 PART = {name: k for k,name in enumerate(PARTS)}
@@ -36,7 +37,7 @@ def test_people_of_different_splits_are_different():
 
 def test_200_test_people_look_different():
     "Same light, wall, clothes and pose, so that all of the difference is the person's"
-    faces = [Faces(0, (32,32), who=who, scene=3, turn=0.).shot(3).picture[2:28,6:26].astype(float) for who in seeds('test', 200)]
+    faces = [Faces(0, (32,32), who=who, scene=3, turn=0.).shot(3).picture[2:28,6:26].astype(np.float32) for who in seeds('test', 200)]
     far = torch.pdist(torch.tensor(np.stack(faces)).flatten(1))/np.sqrt(faces[0].size)
     assert far.min()>2 and far.median()>20
 
@@ -75,7 +76,6 @@ def test_landmarks_stand_in_the_usual_order():
 
 @pytest.mark.parametrize('who', [0, 4, 9, 23])
 def test_a_calm_face_is_symmetrical(who):
-    from v2v_tutorial.clips.faces import _PAIRS
     p = upright(who).calm_points()
     for pair in _PAIRS: assert np.allclose(p[pair[0]], p[pair[-1]]*[-1,1]+[127,0])
     assert sorted(k for pair in _PAIRS for k in pair)==list(range(68))
@@ -113,6 +113,53 @@ def test_confidence_is_lower_behind_hair_glasses_and_the_turned_cheek_and_zero_o
     world.middle = world.middle+[100, 0]
     sure = world.points(0)
     assert (sure[sure[:,0]>127.5,2]==0).all() and (sure[:,0]>127.5).any()
+
+SMILE, OPEN, PUCKER, RAISE, FROWN, BLINK = np.eye(6)
+
+def moved(face, who=4): # (68,2): how far an expression moves each landmark, in pixels at 128
+    return upright(who, face).vertices(0)[:68]-upright(who).vertices(0)[:68]
+
+def test_expressions_move_what_they_name():
+    smile, open_, pucker, raise_, frown, blink = (moved(face) for face in np.eye(6))
+    assert smile[48,0]<-1 and smile[54,0]>1 and smile[[48,54],1].max()<-1               # y points down
+    assert open_[57,1]>3 and open_[8,1]>3 and open_[66,1]-open_[62,1]>3 and np.abs(open_[17:48]).max()<.6
+    assert pucker[48,0]>1 and pucker[54,0]<-1 and np.abs(pucker[:48]).max()<1
+    assert raise_[17:27,1].max()<-1.5 and np.abs(raise_[48:]).max()<.6
+    assert frown[[20,21,22,23],1].min()>.7 and frown[21,0]>.3 and frown[22,0]<-.3 and frown[[48,54],1].min()>.7
+    assert blink[[37,38,43,44],1].min()>2 and np.abs(np.delete(blink, [37,38,43,44], 0)).max()<.3
+
+def test_expressions_add_up():
+    assert np.allclose(moved(SMILE+RAISE), moved(SMILE)+moved(RAISE))
+
+@pytest.mark.parametrize('who', [4, 9, 23])
+def test_closed_lids_meet_and_nothing_else_collapses(who):
+    shut = upright(who, BLINK).vertices(0)
+    assert np.abs(shut[[37,38,43,44],1]-shut[[41,40,47,46],1]).max()<1
+    for face in np.eye(6)[:5]:
+        p = upright(who, face).vertices(0)
+        assert (np.diff(p[48:55,0])>0).all() and (np.diff(p[60:65,0])>0).all()            # lips never cross
+
+def test_a_head_turned_to_the_right_shows_more_of_its_left():
+    "The nose leads: it moves farther than the eyes, and the jaw's far side comes near"
+    calm, turned = (upright(4, yaw=yaw).vertices(0)[:68] for yaw in (0, .4))
+    right = turned-calm
+    assert right[30,0]>right[36:48,0].mean()+2 and right[33,0]>right[8,0]
+    near, far = turned[33,0]-turned[2,0], turned[14,0]-turned[33,0]
+    assert near>1.25*far and abs((calm[33,0]-calm[2,0])-(calm[14,0]-calm[33,0]))<.01
+
+@pytest.mark.parametrize('yaw', [-.4, .4])
+def test_landmarks_lie_on_their_features_when_the_head_turns(yaw):
+    world = upright(4, OPEN*.5, yaw=yaw)
+    parts, points = world.truth(world.shot(0))['parts'], world.points(0)
+    names = lambda k: {PARTS[n] for n in np.unique(parts[int(points[k,1])-1:int(points[k,1])+3, int(points[k,0])-1:int(points[k,0])+3])}
+    for feature,numbers in dict(brow=range(19,25), nose=range(28,31), eye=[37,38,40,41,43,44,46,47], mouth=range(49,54)).items():
+        for k in numbers: assert feature in names(k), k
+
+def test_points_of_a_moment_do_not_depend_on_what_was_filmed_before():
+    world = Faces(find(hair='long', extra='square'), (64,64))
+    fresh = world.points(40)
+    world.shot(3)
+    assert np.array_equal(world.points(40), fresh) and not np.allclose(world.points(3)[:,2], fresh[:,2])
 
 # ---- openings
 
