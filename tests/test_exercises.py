@@ -95,18 +95,18 @@ ANSWERS = {
          lambda a: torch.stack([(1-a[k+1:]).prod(0) - (1-a[k:]).prod(0) for k in range(len(a))])],
         [lambda a: a, lambda a: a/a.sum(0).clamp_min(1e-6), lambda a: from_the_front(a).flip(0), lambda a: from_the_front(a)/from_the_front(a).sum(0).clamp_min(1e-6),
          lambda a: F.one_hot((a>.5).long().mul(torch.arange(len(a)).view(-1,1,1)).argmax(0), len(a)).movedim(-1, 0).float(), lambda a: from_the_front(a)**2]),
-    ('01_clips/21_data', 'past_flashes'): (
+    ('01_clips/22_data', 'past_flashes'): (
         [lambda m: torch.stack([m[max(t-2, 0):t,t:t+2].min() for t in range(1, len(m))]),
          lambda m: torch.stack([min(m[a,b] for a in range(max(t-2, 0), t) for b in range(t, min(t+2, len(m)))) for t in range(1, len(m))])],
         [lambda m: m.diagonal(2), lambda m: torch.stack([m[max(t-2, 0):t,t:t+2].mean() for t in range(1, len(m))]), lambda m: torch.stack([m[t-1:t,t:t+2].max() for t in range(1, len(m))]),
          lambda m: torch.stack([m[max(t-3, 0):t,t:t+3].min() for t in range(1, len(m))]).flip(0), lambda m: torch.stack([m[max(t-2, 0):t,t-1:t+1].min() for t in range(1, len(m))]),
          lambda m: m.min(1).values[1:]]),
-    ('01_clips/21_data', 'pixels_of_each'): (
+    ('01_clips/22_data', 'pixels_of_each'): (
         [lambda i,g: torch.bincount(i[i!=g]), lambda i,g: torch.stack([((i==c) & (i!=g)).sum() for c in range(int(i[i!=g].max())+1)]),
          lambda i,g: F.one_hot(i[i!=g]).sum(0)],
         [lambda i,g: torch.bincount(i[i!=g], minlength=256), lambda i,g: torch.bincount(i[i!=g]).float(), lambda i,g: torch.bincount(i[:1][i[:1]!=g]), lambda i,g: torch.bincount(i[i!=g])[1:],
          lambda i,g: i[i!=g].unique(), lambda i,g: torch.bincount(i[i<g])]),
-    ('01_clips/21_data', 'nearest_class'): (
+    ('01_clips/22_data', 'nearest_class'): (
         [lambda p,c: (p.int()[:,:,None] - c.int()).square().sum(-1).argmin(-1), lambda p,c: torch.cdist(p.double().flatten(0, 1), c.double()).argmin(-1).view(p.shape[:2])],
         [lambda p,c: (p.int()[:,:,None] - c.int()).abs().amax(-1).argmin(-1), lambda p,c: (p.int()[:,:,None] - c.int()).square().sum(-1).argmin(-1).int(),
          lambda p,c: (p.int()[:,:,None] - c.int()).square()[...,0].argmin(-1), lambda p,c: (p.int()[:,:,None] - c.int().flip(-1)).square().sum(-1).argmin(-1),
