@@ -135,6 +135,8 @@ def test_the_street_has_no_seam():
     clip = street.clip(2, t)
     early = street.clip(2, t-3)
     assert error(clip, clip.flow)<1.5*error(early, early.flow) and clip.visible[1].mean()>.85
+    later = street.clip(1, 1200.).classes  # some laps on, there is still a road
+    assert street.camera(1200.)[2]>3*LOOP and (later==KIND['road']).float().mean()>.15
 
 # ---- classes and instances
 
