@@ -593,11 +593,12 @@ def test_own_labels_are_taken_and_edges_on_demand(v2v, good, tmp_path):
     assert 'labels (18, 1, 40, 48)' in v2v('prepare', good, '--out', tmp_path/'edges', '--labels', 'edges')[1]
     assert [json.loads((tmp_path/k/'clip.json').read_text())['labels'] for k in ('own','edges')]==['own','edges']
 
-def test_a_folder_of_data_is_trained_on(v2v, good, tmp_path, monkeypatch):
+@pytest.mark.parametrize('prepared', [True,False])
+def test_a_folder_of_data_is_trained_on(v2v, good, tmp_path, monkeypatch, prepared):
     from v2v_tutorial.vid2vid.system import Vid2VidConfig
     small = Vid2VidConfig.__init__
     monkeypatch.setattr(Vid2VidConfig, '__init__', lambda self, **kw: small(self, **{**dict(width=16, critic_width=4, perceptual=0.), **kw}))
-    for words in (('prepare', good, '--out', tmp_path/'clip'), ('train', tmp_path/'clip', '--out', tmp_path/'run', '--steps', 1, '--device', 'cpu'), ('synthesize', tmp_path/'run', '--out', tmp_path/'film')):
+    for words in (('prepare', good, '--out', tmp_path/'clip'), ('train', tmp_path/'clip' if prepared else good, '--out', tmp_path/'run', '--steps', 1, '--device', 'cpu'), ('synthesize', tmp_path/'run', '--out', tmp_path/'film')):
         code, _, err = v2v(*words)
         assert code==0, err
     shown = read_video(tmp_path/'film'/'film.mp4').frames

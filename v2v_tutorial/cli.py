@@ -52,7 +52,7 @@ def prepare(video:Annotated[Path, typer.Argument(help='A video file, or a folder
 
 @app.command()
 def train(
-    clip:Annotated[Optional[Path], typer.Argument(help='A folder made by prepare, or a video file')]=None,
+    clip:Annotated[Optional[Path], typer.Argument(help='A folder made by prepare or by dataset, or a video file')]=None,
     out:Annotated[Optional[Path], typer.Option(help='Folder for the results  [default: runs/model, or runs/RECIPE]')]=None,
     flow:Annotated[bool, typer.Option(help='Warp the past, or paint every pixel')]=True,
     steps:Annotated[Optional[int], typer.Option(help='Optimiser steps of the whole run  [default: 1000, or what the recipe says]')]=None,
@@ -60,13 +60,14 @@ def train(
     recipe:Annotated[Optional[str], typer.Option(help='Make a shipped model by its recipe, instead of training on a clip')]=None,
 ):
     "Train the sequential system; the same command again goes on where it stopped."
+    from v2v_tutorial.clips.folders import data_folders
     from v2v_tutorial.pipeline import load_clip, read_source, train_clip
     if recipe:
         if clip or (flow, seed, precision)!=(True, 0, 'fp32'): raise typer.BadParameter('--recipe fixes clip, flow, seed and precision; leave those out.')
         return _train_recipe(recipe, out or Path('runs')/recipe, steps, device)
     if clip is None: raise typer.BadParameter('CLIP is missing: name a folder made by prepare, or a video file; or give --recipe.')
     out, steps = out or Path('runs/model'), 1000 if steps is None else steps
-    found = load_clip(clip) if clip.is_dir() else read_source(clip)
+    found = load_clip(clip) if clip.is_dir() and not data_folders(clip) else read_source(clip)
     print(f'{train_clip(*found, out, _settings(steps, seed, device, precision), flow=flow)}: trained; next: v2v synthesize {out} --out {out}')
 
 @app.command()
