@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from .layers import Layer, Scene, _bounds
+from .layers import Layer, Scene, _bounds, _cut
 
 # %% ../../nbs/01_clips/10_tubes.ipynb #aee0bde7
 AROUND = 12  # corners of a ring; the first stands again at the end, because the painted sheet has a seam there
@@ -173,7 +173,7 @@ class Body(Layer):
         far = far+self.deeper
         faces = np.flatnonzero(_area(pixels[self.tubes.triangles]).reshape(-1, 2).sum(1)>1e-9)
         order = faces[np.argsort(-far[self.tubes.quads[faces]].sum(1))]
-        box = _bounds(pixels, self.size)
+        box = _cut(_bounds(*pixels.T), self.size)
         top = None if box is None else self._top(pixels[self.tubes.quads[order]], box)
         return _Moment(pixels, far, self._light(normals.reshape(-1, 3)), order, box, top)
 
