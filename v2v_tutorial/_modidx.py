@@ -918,6 +918,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                                                                             'v2v_tutorial/clips/wardrobe.py'),
                                              'v2v_tutorial.clips.wardrobe._Painter.noise': ( '01_clips/wardrobe.html#_painter.noise',
                                                                                              'v2v_tutorial/clips/wardrobe.py'),
+                                             'v2v_tutorial.clips.wardrobe._Painter.odd': ( '01_clips/wardrobe.html#_painter.odd',
+                                                                                           'v2v_tutorial/clips/wardrobe.py'),
                                              'v2v_tutorial.clips.wardrobe._Painter.plain': ( '01_clips/wardrobe.html#_painter.plain',
                                                                                              'v2v_tutorial/clips/wardrobe.py'),
                                              'v2v_tutorial.clips.wardrobe._Painter.skirt': ( '01_clips/wardrobe.html#_painter.skirt',
