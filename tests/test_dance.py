@@ -8,7 +8,7 @@ from v2v_tutorial.clips.clip import Clip, InputError
 from v2v_tutorial.clips.dance import BONES, HIDDEN, KEYPOINTS, Dance, draw_pose, part_labels
 from v2v_tutorial.clips.dancers import PARTS, PEOPLE
 from v2v_tutorial.clips.layers import seeds
-from v2v_tutorial.clips.moves import Choreography
+from v2v_tutorial.clips.moves import MOVES, Choreography
 from v2v_tutorial.motion.warp import warp
 
 POINT = {name: k for k,name in enumerate(KEYPOINTS)}
@@ -25,6 +25,7 @@ def plain(seed, size=(112,112), camera=.7): # slopes of colour, without light an
     world.layers[-1].shaded = 0.
     for layer in world.layers:
         y, x = np.mgrid[:layer.sheet.shape[0],:layer.sheet.shape[1]].astype(np.float32)/layer.sheet.shape[0]
+        x, y = (np.abs(6*p%2-1) for p in (x, y))                                  # up and down again: steep enough for half a pixel to show
         layer.sheet = np.dstack([x, y, 1-x, np.ones_like(x)]).astype(np.float32)
     return world
 
@@ -43,8 +44,8 @@ def test_flow_is_exact_on_slopes(seed, size):
     clip = plain(seed, size).clip(10)
     good, walls = ((inside(clip)&(clip.visible==1)&(clip.things==k))[1:] for k in (1, 0))
     within = lambda flow, where: float((grey_levels(clip, flow)[where]<=2).float().mean())
-    assert good.sum()>800 and within(clip.flow, good)>.85 and within(clip.flow, walls)>.97
-    assert within(clip.flow+.7, good)<within(clip.flow, good)-.1
+    assert good.sum()>800 and within(clip.flow, good)>.8 and within(clip.flow, walls)>.95
+    assert within(clip.flow+.5, good)<within(clip.flow, good)-.2
 
 WRONG = {'sign': lambda f: -f, 'sign of x': lambda f: f*torch.tensor([-1.,1.]).view(2,1,1), 'sign of y': lambda f: f*torch.tensor([1.,-1.]).view(2,1,1),
          'order': lambda f: f.flip(1), 'twice': lambda f: 2*f, 'none': lambda f: 0*f, 'units of -1..1': lambda f: f*2/(f.shape[-1]-1),
@@ -77,9 +78,9 @@ def test_flow_is_exact_between_frames_several_steps_apart(apart):
     assert gap(flow)[inner&~seen].mean()>2*gap(flow)[on].mean()              # what wasn't seen then can't be fetched
 
 def test_flow_fails_where_a_pixel_was_hidden():
-    clip = film()
+    clip = Dance(3, (112,112), dance=Choreography.of(MOVES['aside'])).clip(45)   # arms pass before the chest, and a side turns away
     hidden, body = (1-clip.visible)*(clip.things==1), clip.visible*(clip.things==1)
-    assert hidden[1:].sum()>200 and error(clip, clip.flow, hidden)>1.7*error(clip, clip.flow, body)
+    assert hidden[1:].sum()>200 and error(clip, clip.flow, hidden)>1.5*error(clip, clip.flow, body)
 
 def test_the_wall_behind_the_dancer_is_uncovered():
     clip = film()
@@ -135,14 +136,11 @@ def test_confidence_drops_when_a_point_is_hidden():
     front, back, side = turned(0), turned(180), turned(90)
     face = [POINT[n] for n in ('nose','right eye','left eye')]
     assert (front[face]==1).all() and (back[face]==HIDDEN).all()
-    assert side[POINT['left shoulder']]==1 and side[POINT['right shoulder']]==HIDDEN==side[POINT['right ear']]   # turned to our right: its left side is near
+    assert side[POINT['right shoulder']]==1 and side[POINT['left shoulder']]==HIDDEN==side[POINT['left ear']]   # facing the picture's right, its right side is near
 
-def test_a_hand_behind_the_back_is_hidden():
-    behind = Dance(0, (160,160), dance=Choreography.of('r_up 20 r_out -30 r_bend 100 r_roll 0 turn 0; r_up 20')).points(0)
-    front = Dance(0, (160,160), dance=Choreography.of('b_up 60')).points(0)
-    assert front[POINT['right wrist'],2]==1
-    turned = Dance(0, (160,160), dance=Choreography.of('turn 180 r_up 45 r_out 90 r_bend 100 r_roll 90')).points(0)   # before the chest, seen from behind
-    assert turned[POINT['right wrist'],2]==HIDDEN and behind.shape==(25,3)
+def test_a_hand_behind_the_body_is_hidden():
+    sure = lambda turn: Dance(0, (160,160), dance=Choreography.of(f'turn {turn} r_up 40 r_out 75 r_bend 100 r_roll 0')).points(0)[POINT['right wrist'],2]
+    assert sure(0)==1 and sure(180)==HIDDEN                                      # before the chest, and seen from behind
 
 def test_points_out_of_the_picture_have_no_confidence():
     world = Dance(0, (64,64), dance=Choreography.of('go 2'))
@@ -174,13 +172,13 @@ def test_identity_motion_and_scene_have_seeds_of_their_own():
 
 def test_splits_are_apart_in_who_what_and_where():
     from v2v_tutorial.clips.dancers import attributes
-    pools = {split: seeds(split, 60) for split in ('train','validation','test')}
-    def key(seed): return tuple(attributes(seed).values()), tuple(Choreography(seed).rows[:4].ravel().round(6))
+    pools = {split: seeds(split, 30) for split in ('train','validation','test')}
+    def key(seed): return tuple(attributes(seed).values()), tuple(Choreography(seed, bars=1).rows.ravel().round(6))
     whos, dances = ({split: {key(seed)[i] for seed in pool} for split,pool in pools.items()} for i in (0, 1))
     for kinds in (whos, dances):
-        assert all(len(v)==60 for v in kinds.values())
+        assert all(len(v)==30 for v in kinds.values())
         assert not (kinds['train']&kinds['test'] or kinds['train']&kinds['validation'] or kinds['validation']&kinds['test'])
-    backs = [Dance(seed, (32,32)).layers[0].sheet.ravel() for pool in pools.values() for seed in pool[:8]]
+    backs = [Dance(seed, (32,32)).layers[0].sheet.ravel() for pool in pools.values() for seed in pool[:4]]
     assert min(np.abs(a-b).mean() for i,a in enumerate(backs) for b in backs[:i])>.01
 
 def test_same_seed_same_film_and_no_global_random_state():
