@@ -73,7 +73,7 @@ def _studio(rng, x, y, fx, fz, noise): # windows, a rail, wooden boards
 def _stage(rng, x, y, fx, fz, noise): # a curtain, and a pool of light on dark boards
     cloth, boards = _rgb(rng.choice('7d1f2a 22345e 1f4d45 4b2a5e 6b3a1e'.split())), _rgb(rng.choice('4a3a33 5e4636 3a3f4a'.split()))
     wave = np.sin(x*2*np.pi/.16 + 2.5*noise(50, 200) + .8*np.sin(9*x))
-    rgb = cloth*(.62 + .38*wave + .3*(y+.2))[...,None]
+    rgb = cloth*(.75 + .4*wave + .3*(y+.2))[...,None]
     rgb = _mix(rgb, _rgb('e8c26a'), .8*_smooth(.02, .014, np.abs(y+.34+.004*wave)))                   # a golden fringe
     rgb = _mix(rgb, _rgb('ffe2a8'), .16*_smooth(.9, 0, np.hypot(x*.8, y-.1)))
     tone, gap = _boards(rng, fz, fx, .11, 1.7)
@@ -129,7 +129,8 @@ def backdrop(
     fx, fz = camera.ground(x, y)
     above = 2*(camera.still(np.array([[0, 0, -_WALL]]))[0][0,1]-y)            # texels above the floor's end
     aside, up = (x-camera.middle[0])/camera.unit, (camera.middle[1]-y)/camera.unit
-    noise = lambda *cell: _noise(rng, x, x.shape[::-1], np.array(cell)*camera.unit/45)   # cells in texels of a picture of 64 pixels
+    clouds = np.random.default_rng([place, 23])                                # apart, since larger pictures take more of it
+    noise = lambda *cell: _noise(clouds, x, x.shape[::-1], np.array(cell)*camera.unit/45)   # cells in texels of a picture of 64 pixels
     kind, shift, tint = rng.choice(list(PLACES)), rng.uniform(-.35, .35), rng.uniform(.9, 1.07, 3)   # no two of a kind are the same
     wall, floor = PLACES[kind](rng, aside+shift, up, fx+shift, np.where(above>0, 0, fz), noise)
     floor = floor*(1-.35*np.exp(-np.maximum(-above, 0)/(.1*camera.unit)))[...,None]     # darker where it meets the wall

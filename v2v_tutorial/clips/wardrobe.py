@@ -26,7 +26,7 @@ def _print(kind, x, y): # where a print shows its second colour; x and y in heig
 
 def _cloth(rgb, folds, at, ends): # colour with soft folds, darker where it ends
     edge = sum((np.exp(-np.abs(at-e)/.03) for e in ends), 0*at)
-    return rgb*(1 + .22*(folds-.5) - .16*np.minimum(edge, 1))[...,None]
+    return rgb*(1 + .18*(folds-.5) - .16*np.minimum(edge, 1))[...,None]
 
 # %% ../../nbs/01_clips/12_wardrobe.ipynb #facecb94
 class _Texels: # of one tube: `around` 0..1 with 0.5 in front, `at` along it, x and y in heights
@@ -36,14 +36,18 @@ class _Texels: # of one tube: `around` 0..1 with 0.5 in front, `at` along it, x 
 
 class _Painter:
     "Paints the tubes of one figure"
-    def __init__(self, figure):
-        w = self.w = figure.wears
+    def __init__(self, figure, density):
+        w, self.fine = figure.wears, density/180   # a picture of 128 pixels has 180 texels a height
+        self.w = w
         self.rng = np.random.default_rng([figure.who, 12])
         self.skin, self.dark, self.bottom, self.shoe = (_rgb(w[k]) for k in ('skin', 'hair', 'cloth', 'shoes'))
         self.top, self.other = (_rgb(code) for code in w['top'].split(':'))
-        self.iris, self.lips = _rgb(self.rng.choice(['3b2a1c', '3d5a3f', '39566f'])), _mix(self.skin, _rgb('a8323c'), self.rng.uniform(.35, .7))
+        self.iris, self.lips = _rgb(self.rng.choice(['3b2a1c', '3d5a3f', '39566f'])), _mix(self.skin, _rgb('a8323c'), self.rng.uniform(.5, .8))
 
-    def noise(self, p, *cell): return _noise(self.rng, p.x, p.x.shape[::-1], cell)   # cells of so many texels
+    def odd(self, under): # of the shirt's two colours the one that shows on this one: what differs between left and right must be seen
+        return max(self.other, self.top, key=lambda colour: np.abs(colour-under).sum())
+
+    def noise(self, p, *cell): return _noise(self.rng, p.x, p.x.shape[::-1], np.array(cell)*self.fine)   # cells in 180ths of a height
     def flesh(self, p): return self.skin*(1+.1*(self.noise(p, 8, 8)-.5))[...,None]
     def plain(self, p, colour): return np.broadcast_to(colour, (*p.x.shape, 3))
 
@@ -73,12 +77,13 @@ class _Painter:
     def _face(self, rgb, side, x, y): # sizes in heights, from the middle of the head
         rgb = _mix(rgb, self.skin*np.float32([1, .72, .68]), .5*_spot(side-.032, y+.02, .014, .011, .9))              # cheeks
         rgb = rgb*(1 - .1*_spot(x, y+.034, .012, .006, .8) - .1*_spot(side-.02, y-.006, .018, .013, .9))[...,None]    # shade of nose and brow
-        rgb = _mix(rgb, np.ones(3), .22*_spot(x, y+.016, .006, .02, .9))                                              # the nose's ridge
+        rgb = rgb*(1 + .16*_spot(x, y+.016, .006, .02, .9))[...,None]                                                 # the nose's ridge
         rgb = _mix(rgb, np.float32([.97, .96, .94]), _spot(side-.022, y-.002, .0135, .0085))                          # eyes
         rgb = _mix(rgb, self.iris*.8, _spot(side-.0215, y-.002, .0065, .0075))
         rgb = _mix(rgb, self.dark*.55, .9*_spot(side-.022, y-.011+3*(side-.022)**2, .0155, .003, .4))                 # lashes
         rgb = _mix(rgb, self.dark*.7, .85*_spot(side-.023, y-.0225+8*(side-.02)**2, .015, .0038, .4))                 # brows
-        return _mix(rgb, self.lips, _spot(x, y+.045-6*side**2, .017, .0055, .35))
+        rgb = _mix(rgb, self.lips, _spot(x, y+.045-6*side**2, .019, .0085, .35))
+        return _mix(rgb, self.lips*.45, .8*_spot(x, y+.046-6*side**2, .017, .0022, .6))                               # between them
 
     def hair(self, p, n):
         if self.w['style']!='cap': return self.strands(p)*(1+.25*np.exp(-((p.at-.05)/.012)**2))[...,None]     # it shines
@@ -92,21 +97,22 @@ class _Painter:
         cloth = _mix(self.other if odd else self.top, self.other, _print('hoops', p.x, p.y)*(w['print']=='hoops')*(not odd))
         skin = self.flesh(p)*(1-.08*np.exp(-((p.at-1)/.08)**2))[...,None]                                   # the elbow
         rgb = _mix(_cloth(cloth, self.noise(p, 7, 6), p.at, [end]), skin, _smooth(-.012, .012, p.at-end))
-        if left and w['mark']=='glove': rgb = _mix(rgb, _cloth(self.plain(p, self.other), self.noise(p, 6, 6), p.at, [1.62]), p.at>1.62)
-        if left and w['mark']=='band': rgb = _mix(rgb, self.other*(1+.1*np.sin(90*p.at))[...,None], np.abs(p.at-1.86)<.07)
+        if left and w['mark']=='glove': rgb = _mix(rgb, _cloth(self.plain(p, self.odd(self.skin)), self.noise(p, 6, 6), p.at, [1.62]), p.at>1.62)
+        if left and w['mark']=='band': rgb = _mix(rgb, self.odd(self.skin if end<1.77 else self.top)*(1+.1*np.sin(90*p.at))[...,None], np.abs(p.at-1.86)<.07)
         fingers = _smooth(.5, .4, np.abs(np.abs(p.around*4-2)%1-.5))*(p.at>2.2)
         return rgb*(1-.12*fingers)[...,None]
 
     def leg(self, p, n): # right leg, right foot, left leg, left foot
         w, left, end = self.w, n>1, ENDS[self.w['bottom']]
         if n%2: return self.foot(p, left)
+        odd = self.odd(self.skin if end<1 and w['mark']!='leg' else self.bottom)
         folds = self.noise(p, 7, 9) + .25*np.exp(-((p.at-1)/.1)**2)*np.sin(p.at*60)                         # more of them at the knee
-        cloth = _cloth(self.plain(p, self.other if left and w['mark']=='leg' else self.bottom), folds, p.at, [end])
+        cloth = _cloth(self.plain(p, odd if left and w['mark']=='leg' else self.bottom), folds, p.at, [end])
         rgb = _mix(cloth, self.flesh(p)*(1-.1*np.exp(-((p.at-1)/.07)**2))[...,None], _smooth(-.01, .01, p.at-end))
-        sock, white = (1.5, self.other) if left and w['mark'] in ('socks', 'leg') else (1.86, _rgb('f2efe8'))
+        sock, white = (1.5, odd) if left and w['mark'] in ('socks', 'leg') else (1.86, _rgb('f2efe8'))
         if end<1: rgb = _mix(rgb, _cloth(self.plain(p, white), self.noise(p, 4, 12), p.at, [sock]), p.at>sock)
-        if left and w['mark']=='socks': rgb = _mix(rgb, self.other, p.at>sock)
-        if left and w['mark']=='band': rgb = _mix(rgb, self.other, np.abs(p.at-1)<.12)                      # round the knee
+        if left and w['mark']=='socks': rgb = _mix(rgb, odd, p.at>sock)
+        if left and w['mark']=='band': rgb = _mix(rgb, odd, np.abs(p.at-1)<.12)                      # round the knee
         return rgb
 
     def foot(self, p, left):
@@ -118,7 +124,7 @@ class _Painter:
     def skirt(self, p, n):
         pleats = .5 + .5*np.sin(p.around*2*np.pi*14)*_smooth(-.1, .3, p.at)
         cloth = _mix(self.bottom, _mix(self.bottom, self.other, .7), np.abs(p.at-.74)<.04)                  # a border
-        if self.w['mark']=='leg': cloth = _mix(cloth, self.other, p.x>0)
+        if self.w['mark']=='leg': cloth = _mix(cloth, self.odd(self.bottom), p.x>0)
         return _cloth(cloth, .6*pleats+.4*self.noise(p, 10, 8), p.at, [.86])
 
 # %% ../../nbs/01_clips/12_wardrobe.ipynb #7609c05d
@@ -128,7 +134,7 @@ def painted(
 ): # sheet (h,w,4) float32, and where the corners of the rings are on it (R,13,2)
     "The painted sheet of a figure: all its tubes unrolled"
     size, texels, places = figure.tubes.layout(density)
-    sheet, painter = np.zeros((*size, 4), np.float32), _Painter(figure)
+    sheet, painter = np.zeros((*size, 4), np.float32), _Painter(figure, density)
     for n,(name, span, (top, bottom, width)) in enumerate(zip(figure.names, figure.tubes.spans, places)):
         y, x = np.mgrid[top-1:bottom+1,:width].astype(np.float32)
         along = lambda values: np.interp(y, texels[span,0,1], values).astype(np.float32)
