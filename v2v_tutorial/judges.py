@@ -15,7 +15,6 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 from torch import Tensor
-from torchmetrics.functional.classification import multiclass_confusion_matrix
 
 from .clips.clip import Clip, InputError
 from .clips.layers import seeds
@@ -315,6 +314,7 @@ def people(split:str, count:int, places:int=4, frames:int=2, size=(96,96), first
 # %% ../nbs/tools/judges.ipynb #c6182762
 def class_scores(found:Tensor, truth:Tensor)->dict: # (T,1,H,W) int64 both
     "Share of pixels that are right; intersection over union, mean over the classes that there are"
+    from torchmetrics.functional.classification import multiclass_confusion_matrix
     count = multiclass_confusion_matrix(found, truth, num_classes=int(max(found.max(), truth.max()))+1).double()
     right, there = count.diagonal(), count.sum(1)>0
     union = count.sum(0)+count.sum(1)-right
