@@ -46,13 +46,13 @@ class Stage:
 WORLDS = dict(
     street=Stage('street', lambda seed, look, who, camera: Street(seed, SIZE, look, camera), ('look',), street.CLASSES, (), (3., 1e4, 'm'), 3.),
     dance=Stage('dance', lambda seed, look, who, camera: Dance(seed, SIZE, who, camera=camera), ('who',),
-                dict(scene='464646', dancer='dc143c'), dancers.PARTS, (4.8, 7., 'body heights'), 3.),
+                dict(scene='464646', dancer='dc143c'), dancers.PARTS, (4.8, 5.6, 'body heights'), 3.),
     faces=Stage('faces', lambda seed, look, who, camera: Faces(seed, SIZE, who, turn=camera), ('who',),
                 dict(background='464646', person='dc143c'), portrait.PARTS, (4.5, 20., 'steps'), 2.),
     balloons=Stage('balloons', lambda seed, look, who, camera: World(seed, SIZE, camera), (),
                    dict(sky='4682b4', hills='6b8e23', balloon='dc143c'), (), (.7, 3.2, 'steps'), 2.))
 
-EXPLORER = dict(world='street', seed=3, look='day', who=4, camera=1., t=40, back=6, layer='picture', x=.62, y=.58)
+EXPLORER = dict(world='street', seed=3, look='day', who=4, camera=1., t=40, back=6, layer='picture', x=.33, y=.55)
 _NUMBERS = dict(seed=(0,99), who=(0,99), t=(0,240), back=(1,12))  # whole ones
 
 def _one_of(key, value, values):
@@ -107,8 +107,7 @@ def _rgb(codes): return np.array([[*bytes.fromhex(code)] for code in codes], np.
 def _hex(rgb): return '#'+bytes(int(v) for v in rgb).hex()
 def _bytes(picture): return to_uint8(torch.as_tensor(picture))
 
-def _hues(n): # (n,3) uint8: colours whose neighbours are far apart
-    k = np.arange(n)
+def _hues(k): # whole numbers (n,) -> (n,3) uint8: neighbours are far apart
     hsv = np.stack([k*.381966%1*360, np.choose(k%3, (.75,.5,.9)), np.choose(k%3, (.95,1.,.7))], -1).astype(np.float32)  # golden section
     return np.round(cv2.cvtColor(hsv[None], cv2.COLOR_HSV2RGB)[0]*255).astype(np.uint8)
 
@@ -150,7 +149,7 @@ def _things(v):
     things, picture = v.truth['things'], _dim(v.now.picture, .35, 150)
     ids, at = np.unique(things, return_inverse=True)
     counted = ids[at.reshape(things.shape)]>0
-    colours = _hues(int(ids.max())+1)[ids]
+    colours = _hues(ids)
     picture[counted] = .2*picture[counted]+.8*colours[at.reshape(things.shape)][counted]
     out, line = _grow(picture), instance_edges(torch.from_numpy(cv2.resize(things.astype(np.int32), None, fx=LARGE, fy=LARGE, interpolation=cv2.INTER_NEAREST)))
     out[line.numpy()>0] = 20
@@ -159,8 +158,8 @@ def _things(v):
     return out, found or [('', 'nothing that can be counted is in the picture')]
 
 def _parts(v):
-    names = v.stage.parts or ('no parts: things of this world are whole',)
-    colours = np.concatenate([_rgb(['464646']), _hues(len(names)-1)])
+    if not (names := v.stage.parts): return _grow(_dim(v.now.picture, .4, 10), True), [('', 'no parts: things of this world are whole')]
+    colours = np.concatenate([_rgb(['464646']), _hues(np.arange(1, len(names)))])
     return _grow(colours[v.truth['parts']]), _legend(v.truth['parts'], colours, names)
 
 def _nearness(z, near, far): # 1 nearest, 0 farthest: half of the scale for what is nearer than about four times the nearest
@@ -170,10 +169,9 @@ def _heat(share): return cv2.applyColorMap(np.round(255*np.atleast_2d(share)).as
 
 def _depth(v):
     near, far, unit = v.stage.depth
-    marks = near, near*2, near*6, far
-    marks = [z for z in marks[:-1] if z<far]+[far]
-    return (_grow(_heat(_nearness(v.truth['depth'], near, far))),
-            [(_hex(_heat(_nearness(z, near, far))[0,0]), f'{z:g} {unit}') for z in marks])
+    marks = [z for z in (near, near*2, near*6) if z<far]+[far]
+    named = [(_hex(_heat(_nearness(z, near, far))[0,0]), f'{z:g} {unit}{" or more"*(z==far)}') for z in marks]
+    return _grow(_heat(_nearness(v.truth['depth'], near, far))), named
 
 def _uv(v):
     uv = v.scene.uv(v.now)
@@ -237,7 +235,7 @@ def explorer_notes(state:dict)->list: # any part of `EXPLORER` -> (colour or '',
     return [('', _told(view)), *LAYERS[view.state['layer']][1](view)[1]]
 
 # %% ../nbs/08_apps/02_explorer.ipynb #65491436
-EXAMPLES = dict(street={}, dance=dict(world='dance', seed=2, t=52, x=.5, y=.3), faces=dict(world='faces', seed=5, t=52, x=.5, y=.5),
+EXAMPLES = dict(street={}, dance=dict(world='dance', seed=2, t=52, x=.57, y=.4), faces=dict(world='faces', seed=5, t=52, x=.5, y=.6),
                 balloons=dict(world='balloons', seed=1, t=30, x=.3, y=.5))  # a state of each world that is worth a look
 
 def _halved(picture): return cv2.resize(picture, None, fx=.5, fy=.5, interpolation=cv2.INTER_AREA)
