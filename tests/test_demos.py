@@ -51,7 +51,7 @@ def test_the_views_are_the_second_step_of_a_film_from_the_plate():
     "What `make_film` makes of these two moments, to the byte: the first frame from the plate, the second from the first, and all views of the second"
     s, model = quickstart_state(dict(dx=.03, dy=-.02)), load_shipped('quickstart')
     world = scene(scenery((128,128)), *(s[k] for k in ('x','y','dx','dy','size','t')))
-    clip = demos.extract_labels(demos.Clip(demos.to_float(np.stack([world.draw(t)[0] for t in (-1,0)]))))
+    clip = demos.extract_labels(demos.Clip(demos.to_float(np.stack([world.shot(t).picture for t in (-1,0)]))))
     with torch.inference_mode(): _, step = make_film(model, clip)
     wanted = dict(film=step.fake[0], label=clip.labels[1].expand(3,-1,-1)*2 - 1, flow=flow_picture(step.flow[0], FASTEST*128), mask=step.mask[0].expand(3,-1,-1)*2 - 1)
     views = quickstart_views(s)

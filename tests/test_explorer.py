@@ -114,7 +114,7 @@ def test_ring_and_end_are_drawn_at_their_places():
         mask = np.zeros(drawn.shape, np.uint8)
         a, b = ([round((p+.5)*LARGE-.5) for p in place] for place in ((x, y), was[:2] if was else (x, y)))
         cv2.line(mask, a, b, 1, 9)
-        for place in (a, b): cv2.circle(mask, place, 11, 1, -1)
+        for place in (a, b): cv2.circle(mask, place, 13, 1, -1)
         assert drawn.any() and not (drawn&(mask==0)).any(), world
         assert drawn[max(a[1]-9,0):a[1]+10,max(a[0]-9,0):a[0]+10].mean()>.2
 
