@@ -3,7 +3,7 @@ import json, subprocess, sys, time
 import numpy as np, pytest, torch
 from v2v_tutorial import demos
 from v2v_tutorial.clips.clip import InputError, to_uint8
-from v2v_tutorial.demos import CSS, ESM, QUICKSTART, SHOWS, Play, Slider, Toggle, fault_line, quickstart_frame, quickstart_state, quickstart_views, show_play
+from v2v_tutorial.demos import CSS, ESM, QUICKSTART, SHOWS, Choice, Play, Slider, Toggle, fault_line, quickstart_frame, quickstart_state, quickstart_views, show_play
 from v2v_tutorial.drawing import flow_picture
 from v2v_tutorial.recipes import FASTEST, load_shipped, make_film, scene, scenery
 from conftest import ROOT
@@ -139,6 +139,15 @@ def test_a_line_is_a_line():
 
 def test_a_picture_needs_words():
     with pytest.raises(InputError, match='alt is empty'): Play(grey, {})
+
+def test_notes_go_with_the_picture_and_their_faults_are_seen():
+    p = play(notes=lambda s: [('#102030', f'x is {1/s["x"]:g}')])
+    assert ask(p, x=.5)[0]['notes']==[('#102030', 'x is 2')] and 'ZeroDivisionError' in ask(p, x=0)[0]['error'] and 'notes' not in ask(play())[0]
+
+def test_a_choice_keeps_the_order_of_its_options():
+    spec = play(controls=[Choice('show', 'show', dict(b='second', a='first'))]).spec()
+    assert spec['controls'][0]['options']==[('b','second'), ('a','first')] and spec['controls'][0]['kind']=='choice'
+    with pytest.raises(InputError, match='Choice show: nothing to choose from'): Choice('show', 'show', {})
 
 # ---- the widget
 
