@@ -252,7 +252,8 @@ def show_layer(
     "One layer of every world, and below it what its colours mean"
     states = [{**example, 'layer': layer, **state} for example in EXAMPLES.values()]
     mark = lambda colour: f'<span style="display:inline-block;width:.9em;height:.9em;border:1px solid #777;background:{colour}"></span> ' if colour else ''
-    lines = [f'<b>{world}</b>: ' + ', '.join(mark(colour)+escape(text) for colour,text in explorer_notes(s)[1:]) for world,s in zip(EXAMPLES, states)]
+    lines = [f'<b>{world}</b>: ' + ', '.join(mark(colour)+escape(text) for colour,text in notes)
+             for world,s in zip(EXAMPLES, states) if (notes := explorer_notes(s)[1:])]
     return HTML(_strip(states, len(states), alt).data + '<br>' + '<br>'.join(lines))
 
 def explorer_strip(layers=('picture','flow','visible','classes','depth'))->HTML: # keys of `LAYERS`
