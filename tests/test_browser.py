@@ -3,7 +3,7 @@ import base64, html, re, subprocess
 import pytest, standin
 from browser import Demo, drive
 from conftest import ROOT
-from v2v_tutorial import demos
+from v2v_tutorial import demos, explorer
 from v2v_tutorial.pages import code_cells, read_page, write_page
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
@@ -83,6 +83,27 @@ def test_quickstart_as_app(app, tab):
     drive(Demo(tab), demos.quickstart_frame)
     shown = tab.locator('body').inner_text()
     assert 'Quickstart' in shown and not [s for s in sources(ROOT/'nbs'/'00_quickstart.ipynb') if s in shown]
+
+def explore(tab, demo):
+    "Pointer and keys pick pixels; each list changes the picture to the one its state says"
+    states = drive(demo, explorer.explorer_frame)
+    for label,choice in (('show','instances'), ('world','dance'), ('show','key points')):
+        with demo.watched(1): tab.get_by_role('combobox', name=label).select_option(choice)
+        states.append(demo.check(explorer.explorer_frame))
+    with demo.watched(1):
+        tab.get_by_role('combobox', name='show').focus()
+        tab.keyboard.press('ArrowUp')
+    states.append(demo.check(explorer.explorer_frame))
+    assert states[-1]['layer']=='uv' and states[-1]['world']=='dance'
+    assert tab.locator('.v2v-notes li').first.inner_text()==explorer.explorer_notes(states[-1])[0][1]
+
+def test_explorer_in_lab(lab, notebook):
+    explore(lab.tab, Demo(lab.tab, notebook('nbs/08_apps/02_explorer.ipynb')))
+    assert lab.errors()==[]
+
+def test_explorer_as_app(app, tab):
+    tab.goto(f'{app.url}/voila/render/02_explorer.ipynb', wait_until='commit')
+    explore(tab, Demo(tab))
 
 APPS = sorted(p.name for p in (ROOT/'nbs'/'08_apps').glob('*.ipynb'))
 

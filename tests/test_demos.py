@@ -3,7 +3,7 @@ import json, subprocess, sys, time
 import numpy as np, pytest, torch
 from v2v_tutorial import demos
 from v2v_tutorial.clips.clip import InputError, to_uint8
-from v2v_tutorial.demos import CSS, ESM, QUICKSTART, SHOWS, Play, Slider, Toggle, fault_line, quickstart_frame, quickstart_state, quickstart_views, show_play
+from v2v_tutorial.demos import CSS, ESM, QUICKSTART, SHOWS, Choice, Play, Slider, Toggle, fault_line, quickstart_frame, quickstart_state, quickstart_views, show_play
 from v2v_tutorial.drawing import flow_picture
 from v2v_tutorial.recipes import FASTEST, load_shipped, make_film, scene, scenery
 from conftest import ROOT
@@ -51,7 +51,7 @@ def test_the_views_are_the_second_step_of_a_film_from_the_plate():
     "What `make_film` makes of these two moments, to the byte: the first frame from the plate, the second from the first, and all views of the second"
     s, model = quickstart_state(dict(dx=.03, dy=-.02)), load_shipped('quickstart')
     world = scene(scenery((128,128)), *(s[k] for k in ('x','y','dx','dy','size','t')))
-    clip = demos.extract_labels(demos.Clip(demos.to_float(np.stack([world.draw(t)[0] for t in (-1,0)]))))
+    clip = demos.extract_labels(demos.Clip(demos.to_float(np.stack([world.shot(t).picture for t in (-1,0)]))))
     with torch.inference_mode(): _, step = make_film(model, clip)
     wanted = dict(film=step.fake[0], label=clip.labels[1].expand(3,-1,-1)*2 - 1, flow=flow_picture(step.flow[0], FASTEST*128), mask=step.mask[0].expand(3,-1,-1)*2 - 1)
     views = quickstart_views(s)
@@ -139,6 +139,15 @@ def test_a_line_is_a_line():
 
 def test_a_picture_needs_words():
     with pytest.raises(InputError, match='alt is empty'): Play(grey, {})
+
+def test_notes_go_with_the_picture_and_their_faults_are_seen():
+    p = play(notes=lambda s: [('#102030', f'x is {1/s["x"]:g}')])
+    assert ask(p, x=.5)[0]['notes']==[('#102030', 'x is 2')] and 'ZeroDivisionError' in ask(p, x=0)[0]['error'] and 'notes' not in ask(play())[0]
+
+def test_a_choice_keeps_the_order_of_its_options():
+    spec = play(controls=[Choice('show', 'show', dict(b='second', a='first'))]).spec()
+    assert spec['controls'][0]['options']==[('b','second'), ('a','first')] and spec['controls'][0]['kind']=='choice'
+    with pytest.raises(InputError, match='Choice show: nothing to choose from'): Choice('show', 'show', {})
 
 # ---- the widget
 

@@ -2,7 +2,7 @@
 import json
 import numpy as np, pytest
 from browser import open_page
-from v2v_tutorial.demos import CSS, ESM, Play, Slider, Toggle
+from v2v_tutorial.demos import CSS, ESM, Choice, Play, Slider, Toggle
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
 H, W = 24, 32
@@ -199,3 +199,51 @@ def test_all_text_can_be_read_on_a_light_and_on_a_dark_page(demo, page, text):
     for what,on in (('.v2v-controls label','body'), ('.v2v-error','.v2v-error')):
         a, b = sorted(map(luminance, demo.tab.evaluate(colours, [what, on])))
         assert (b+.05)/(a+.05)>=4.5
+
+# ---- a native select, controls that rest, a legend
+
+def tint(state): return np.full((H,W,3), dict(red=(200,0,0), green=(0,200,0), blue=(0,0,200))[state['tint']], np.uint8)
+
+class Palette(Kernel):
+    "A demo with a select, a slider that rests for green, and a legend"
+    def __init__(self, tab):
+        self.tab, colours = tab, dict(red='Warm', green='Fresh', blue='Cool')
+        self.play = Play(tint, dict(x=.5, y=.5, tint='green', n=1), [Choice('tint', 'colour', colours), Slider('n', 'number', 0, 5, 1, dict(tint=['red','blue']))], 'one colour',
+                         notes=lambda s: [('', 'one colour'), ('#c80000', f'<b>{s["tint"]}</b>')], wide=240)
+        tab.evaluate(HOST, [ESM, CSS, json.loads(json.dumps(self.play.spec()))])
+        self.canvas, self.panel = tab.locator('canvas.v2v-canvas'), tab.locator('.v2v-error')
+        self.select, self.notes = tab.get_by_role('combobox', name='colour'), tab.locator('.v2v-notes')
+        self.answer()
+
+@pytest.fixture
+def palette(tab): return Palette(tab)
+
+def test_a_select_shows_the_state_and_changes_the_picture(palette):
+    assert palette.select.evaluate('s => s.selectedOptions[0].text')=='Fresh' and palette.select.evaluate('s => [...s.options].map(o => o.text)')==['Warm','Fresh','Cool']
+    palette.select.select_option('Cool')
+    palette.settle()
+    assert palette.state()['tint']=='blue' and (palette.pixels()[...,:3]==(0,0,200)).all()
+
+def test_a_select_follows_the_keys(palette):
+    palette.canvas.focus()
+    palette.tab.keyboard.press('Tab')
+    assert palette.select.evaluate('s => s===document.activeElement')
+    palette.tab.keyboard.press('ArrowUp')
+    palette.settle()
+    assert palette.state()['tint']=='red' and (palette.pixels()[...,:3]==(200,0,0)).all()
+
+def test_a_control_rests_where_it_does_nothing(palette):
+    slider = palette.tab.get_by_role('slider')
+    assert slider.is_disabled()
+    palette.select.select_option('Warm')
+    assert slider.is_enabled()
+
+def test_the_legend_follows_the_picture_and_is_text(palette):
+    assert palette.notes.get_attribute('role')=='status' and palette.notes.locator('li').all_inner_texts()==['one colour','<b>green</b>']
+    palette.select.select_option('Warm')
+    palette.settle()
+    assert palette.notes.locator('li').last.inner_text()=='<b>red</b>'
+    marks = palette.notes.locator('.v2v-mark')
+    assert marks.last.evaluate('m => getComputedStyle(m).backgroundColor')=='rgb(200, 0, 0)' and not marks.first.is_visible()
+
+def test_a_demo_is_as_wide_as_it_says(palette): assert palette.canvas.bounding_box()['width']==240

@@ -4,11 +4,11 @@
 
 # %% auto #0
 __all__ = ['QUICKSTART', 'SHOWS', 'ESM', 'CSS', 'quickstart_state', 'quickstart_views', 'quickstart_frame', 'quickstart_strip',
-           'Slider', 'Toggle', 'fault_line', 'Play', 'show_play', 'quickstart']
+           'Slider', 'Toggle', 'Choice', 'fault_line', 'Play', 'show_play', 'quickstart']
 
 # %% ../nbs/08_apps/01_demos.ipynb #ce15a0dc
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from typing import Callable
 
@@ -91,6 +91,8 @@ function render({model, el}) {
   const pen = canvas.getContext('2d')
   const panel = make('p', {className: 'v2v-error'})
   panel.setAttribute('role', 'alert')
+  const notes = make('ul', {className: 'v2v-notes'})
+  notes.setAttribute('role', 'status')
   const say = text => { if (panel.textContent !== text) panel.textContent = text }
 
   function ask() {
@@ -111,10 +113,17 @@ function render({model, el}) {
     canvas.dataset.state = JSON.stringify(shown)
     canvas.dataset.drawn = ++drawn
   }
+  function note(entries) {
+    notes.replaceChildren(...entries.map(([colour, text]) => {
+      const mark = make('span', {className: 'v2v-mark', hidden: !colour})
+      mark.style.background = colour
+      return make('li', {}, mark, text)
+    }))
+  }
   function receive(message, buffers) {
     if (message.view !== view) return
     if (message.id === waiting) { clearTimeout(timer); waiting = 0 }
-    if (!message.error) show(message, buffers[0])
+    if (!message.error) { show(message, buffers[0]); note(message.notes || []) }
     say(message.error || '')
     if (newer) ask()
   }
@@ -132,18 +141,34 @@ function render({model, el}) {
     go(state.x + far * x, state.y + far * y)
   })
 
+  const KINDS = {  // how a control is made, what it says, how it follows the state
+    slider: c => {
+      const input = make('input', {type: 'range', min: c.low, max: c.high, step: c.step}), value = make('output', {})
+      return {input, says: () => Number(input.value), follow: v => { input.value = value.textContent = v }, parts: [c.label + ' ', input, value]}
+    },
+    toggle: c => {
+      const input = make('input', {type: 'checkbox'})
+      return {input, says: () => input.checked ? c.on : c.off, follow: v => { input.checked = v === c.on }, parts: [input, ' ' + c.label]}
+    },
+    choice: c => {
+      const input = make('select', {}, ...c.options.map(([, text]) => make('option', {}, text)))
+      return {input, says: () => c.options[input.selectedIndex][0], follow: v => { input.selectedIndex = c.options.findIndex(o => o[0] === v) }, parts: [c.label + ' ', input]}
+    }}
   const controls = spec.controls.map(c => {
-    const input = make('input', c.kind === 'slider' ? {type: 'range', min: c.low, max: c.high, step: c.step} : {type: 'checkbox'})
-    const value = make('output', {}), slider = c.kind === 'slider'
+    const {input, says, follow, parts} = KINDS[c.kind](c)
     input.name = c.name
-    input.addEventListener('input', () => change({[c.name]: slider ? Number(input.value) : input.checked ? c.on : c.off}))
-    syncs.push(() => { if (slider) input.value = value.textContent = state[c.name]; else input.checked = state[c.name] === c.on })
-    return make('label', {}, slider ? c.label + ' ' : '', input, slider ? value : ' ' + c.label)
+    input.addEventListener('input', () => change({[c.name]: says()}))
+    syncs.push(() => {
+      follow(state[c.name])
+      input.disabled = !Object.entries(c.when || {}).every(([name, values]) => values.includes(state[name]))
+    })
+    return make('label', {}, ...parts)
   })
 
   el.classList.add('v2v-play')
   el.dataset.lmSuppressShortcuts = 'true'
-  el.append(make('div', {className: 'v2v-picture'}, canvas, panel), make('div', {className: 'v2v-controls'}, ...controls))
+  el.style.setProperty('--v2v-wide', spec.wide + 'px')
+  el.append(make('div', {className: 'v2v-picture'}, canvas, panel, notes), make('div', {className: 'v2v-controls'}, ...controls))
   model.on('msg:custom', receive)
   change({})
   return () => { clearTimeout(timer); model.off('msg:custom', receive) }
@@ -154,13 +179,18 @@ export default {render}
 CSS = '''
 .v2v-play {display: flex; flex-wrap: wrap; gap: 1em; color: var(--jp-ui-font-color1, inherit); font-family: var(--jp-ui-font-family, sans-serif)}
 .v2v-picture {flex: 0 1 auto; max-width: 100%}
-.v2v-canvas {display: block; width: 384px; max-width: 100%; cursor: grab; touch-action: none}
+.v2v-canvas {display: block; width: var(--v2v-wide); max-width: 100%; cursor: grab; touch-action: none}
 .v2v-canvas:active {cursor: grabbing}
-.v2v-canvas:focus-visible, .v2v-controls input:focus-visible {outline: 3px solid #2a7fff; outline-offset: -3px}
+.v2v-canvas:focus-visible, .v2v-controls input:focus-visible, .v2v-controls select:focus-visible {outline: 3px solid #2a7fff; outline-offset: -3px}
 .v2v-controls {display: flex; flex-direction: column; gap: .6em; min-width: 12em}
 .v2v-controls label {display: flex; align-items: center; gap: .5em}
-.v2v-error {box-sizing: border-box; width: 384px; max-width: 100%; margin: .5em 0 0; padding: .5em .8em; color: #7a0012; background: #ffe9ec; border-left: 4px solid #b3001b}
+.v2v-error {box-sizing: border-box; width: var(--v2v-wide); max-width: 100%; margin: .5em 0 0; padding: .5em .8em; color: #7a0012; background: #ffe9ec; border-left: 4px solid #b3001b}
 .v2v-error:empty {display: none}
+.v2v-controls select {font: inherit; max-width: 14em}
+.v2v-controls label:has(:disabled) {opacity: .5}
+.v2v-notes {display: flex; flex-wrap: wrap; gap: .2em 1em; width: var(--v2v-wide); max-width: 100%; margin: .5em 0 0; padding: 0; list-style: none}
+.v2v-mark {display: inline-block; width: .9em; height: .9em; margin-right: .4em; border: 1px solid #777; vertical-align: -.1em}
+.v2v-mark[hidden] {display: none}
 '''
 
 # %% ../nbs/08_apps/01_demos.ipynb #ec1410d1
@@ -172,6 +202,7 @@ class Slider:
     low:float
     high:float
     step:float
+    when:dict=field(default_factory=dict) # key of the state -> values with which it does something; else it is greyed
     kind:str = 'slider'
 
 @dataclass(frozen=True)
@@ -181,7 +212,20 @@ class Toggle:
     label:str        # what readers see
     on:object=True   # the value when checked
     off:object=False # when unchecked
+    when:dict=field(default_factory=dict) # as for `Slider`
     kind:str = 'toggle'
+
+@dataclass(frozen=True)
+class Choice:
+    "A value of the state out of a list, as a native select"
+    name:str      # key of the state
+    label:str     # what readers see
+    options:dict  # value -> what readers see
+    when:dict=field(default_factory=dict) # as for `Slider`
+    kind:str = 'choice'
+
+    def __post_init__(self):
+        if not self.options: raise InputError(f'Choice {self.name}: nothing to choose from; give options, value -> what readers see')
 
 def fault_line(error)->str: # what the panel shows
     "An exception in one line"
@@ -193,15 +237,19 @@ class Play:
     def __init__(self,
         draw:Callable,   # state -> (H,W,3) uint8
         state:dict,      # to begin with; its x and y, from 0 to 1, follow the pointer, dx and dy (where it has them) are the last move
-        controls=(),     # `Slider`s and `Toggle`s
+        controls=(),     # `Slider`s, `Toggle`s and `Choice`s
         alt:str='',      # what the canvas shows and how to move it, for those who can't see it
         size=(128,128),  # (H,W) until the first picture comes
+        notes:Callable|None=None, # state -> list of (colour or '', text): a legend below the picture, read out when it changes
+        wide:int=384,    # how wide it is shown
     ):
         if not alt: raise InputError('Play: alt is empty; say in a sentence what is to be seen, and what moves it')
         self.draw, self.state, self.controls, self.alt, self.size, self.fault = draw, dict(state), list(controls), alt, tuple(size), None
+        self.notes, self.wide = notes, wide
 
     def spec(self)->dict: # what the browser has to know
-        return dict(state=self.state, controls=[asdict(c) for c in self.controls], alt=self.alt, size=self.size)
+        controls = [asdict(c) | (dict(options=list(c.options.items())) if c.kind=='choice' else {}) for c in self.controls]  # a list keeps their order
+        return dict(state=self.state, controls=controls, alt=self.alt, size=self.size, wide=self.wide)
 
     def picture(self, state)->np.ndarray: # (H,W,3) uint8
         "Call the function, and look at what it returns; raises whatever is wrong"
@@ -213,13 +261,15 @@ class Play:
     def answer(self, message:dict)->tuple: # dict(state=..., view=..., id=...) from the browser -> its reply, and the bytes that go with it
         "Never raises: what goes wrong is in the reply, and in `fault`"
         mail = {k: message.get(k) for k in ('view','id')}
-        try: rgb = self.picture(message['state'])
+        try:
+            rgb = self.picture(message['state'])
+            more = dict(notes=self.notes(dict(message['state']))) if self.notes else {}
         except Exception as error:
             self.fault = error
             return dict(mail, error=fault_line(error)), []
         self.fault, self.state = None, dict(message['state'])
         rgba = np.dstack([rgb, np.full(rgb.shape[:2], 255, np.uint8)])
-        return dict(mail, state=self.state, size=rgb.shape[:2]), [rgba.tobytes()]
+        return dict(mail, state=self.state, size=rgb.shape[:2], **more), [rgba.tobytes()]
 
     def press(self, **changes)->np.ndarray: # parts of the state -> (H,W,3) uint8
         "Do what a reader does, by the same path as the browser; raises what the panel would show"
