@@ -196,6 +196,10 @@ def test_every_name_has_a_case():
 
 def test_a_good_folder_has_none(good): assert validate(good)==[] and check_data(good) is None
 
+def test_nearly_the_same_frame_is_another_one(clip, world):
+    png(frame(clip, 5), at(world[0][4], world[0][4][5,9]^1))
+    assert validate(clip)==[]
+
 def test_five_faults_of_one_folder_are_five_lines(clip, world):
     for name in ('cityscapes','deep','black','half_size','hole'): BAD[name][0](clip, world)
     assert kinds(validate(clip))=={'label_255','frame_16_bit','frame_blank','label_size','gap'}
@@ -334,6 +338,13 @@ def test_what_is_no_cut_is_none(trick):
     if trick=='fade': f = (f+1)*torch.linspace(1, 0, 24).view(-1,1,1,1) - 1
     if trick=='still': f = f[:1].expand(24,-1,-1,-1)
     assert find_cuts(f)==[]
+
+@pytest.mark.parametrize('seed', [0,3,6])
+def test_a_flash_hardly_stands_out(seed):
+    "Its two sides would hide each other from the threshold, but not from this one"
+    f = World(seed, size=(64,64)).clip(24).frames.clone()
+    f[12] = (f[12] + 1.2).clamp(max=1)
+    assert cut_scores(f)[12:14].max()<.5*CUT
 
 def test_cuts_of_real_films_are_those_seen_by_eye(real_clips):
     for name,cuts in (('bikes.mp4', [30,76]), ('carphone_pristine.mp4', [])):
