@@ -8,6 +8,7 @@ from v2v_tutorial import recipes
 from v2v_tutorial.clips.clip import InputError
 from v2v_tutorial.clips.world import World
 from v2v_tutorial.engine import TrainConfig, load_checkpoint
+from v2v_tutorial.judges import JUDGES, dancers, people, streets
 from v2v_tutorial.motion.warp import warp
 from v2v_tutorial.recipes import (FASTEST, PATH_FRAMES, RECIPES, WEIGHTS, PathSystem, find_recipe, first_steps, join, load_shipped, make_film, nearest_frames,
                                   path_clip, read_card, scene, scores, train_recipe)
@@ -17,6 +18,8 @@ from conftest import ROOT
 
 SHIPPED = sorted(p.stem for p in (ROOT/'data_samples'/'weights').glob('*.safetensors'))
 each_shipped = pytest.mark.parametrize('name', SHIPPED)
+each_film = pytest.mark.parametrize('name', [name for name in SHIPPED if name not in JUDGES])
+each_judge = pytest.mark.parametrize('name', JUDGES)
 
 # ---- scenes and paths
 
@@ -228,7 +231,7 @@ def test_damage_is_named_with_its_fix(copy_of_tiny, damage, says):
 @each_shipped
 def test_a_shipped_model_is_whole_small_and_has_a_recipe(name):
     model = load_shipped(name)
-    assert type(model.generator) is SequentialGenerator and name in RECIPES and not model.generator.training
+    assert type(model.generator) is JUDGES.get(name, SequentialGenerator) and name in RECIPES and not model.generator.training
     assert (WEIGHTS/f'{name}.safetensors').stat().st_size<=4_800_000 and (WEIGHTS/f'{name}.webp').stat().st_size<=60_000
     assert model.card['command']==f'v2v train --recipe {name}' and len(model.card['curve'])==30
 
@@ -239,13 +242,21 @@ def test_a_card_is_of_its_recipe(name):
     assert card['steps']==recipe.train.steps and card['seed']==recipe.train.seed
     assert {k: card['system'][k] for k in recipe.settings}==recipe.settings
 
-@each_shipped
+@each_film
 def test_a_shipped_model_beats_what_needs_no_model(name):
     rows = read_card(name)['scores']
     for row in ('nearest','plate'):
         assert rows['model']['psnr']>rows[row]['psnr']+2 and rows['model']['perceptual']<rows[row]['perceptual'], row
 
-@each_shipped
+@each_judge
+def test_scores_of_a_judge_can_be_measured_again(name):
+    "On the first of the sets on its card"
+    clip = dict(segmenter=lambda: streets('test', 32, 2), pose=lambda: dancers('test', 32, 2), identity=lambda: people('test', 20, 3, 5))[name]()
+    card = read_card(name)
+    assert next(iter(card['scores']))==clip.name and card['protocol']['frames'][clip.name]==len(clip)
+    assert load_shipped(name).generator.score(clip)==pytest.approx(card['scores'][clip.name], abs=.005)
+
+@each_film
 def test_scores_can_be_measured_again(name):
     "Through the very function that wrote the card"
     clips, wanted = RECIPES[name].held_out(), read_card(name)['scores']['model']
