@@ -204,7 +204,7 @@ class Street(_Block):
         out, far, laps = super().truth(now), np.zeros(len(self.layers), np.float32), np.zeros(len(self.layers), np.int64)
         seen = [(k, self.layers[k]) for k in np.flatnonzero(np.bincount(now.front.ravel()))]
         for k,layer in seen:
-            if layer.thing: laps[k] = layer.path(now.t)[2]%1000
+            if layer.thing: laps[k] = max(2*(lap := layer.path(now.t)[2]), -2*lap-1) # 0, -1, 1, -2 … as 0, 1, 2, 3 …
             if not isinstance(layer, Strip): far[k] = layer.away(now.t)
         depth = far[now.front]
         for k,layer in seen:
