@@ -198,7 +198,7 @@ def _judge(kind, says, film, scenes, opening, held_out, steps, **settings)->Reci
 def _sizes(film): return [film('test', 32, 2, size) for size in ((96,96), (64,64), (128,128), (96,160))]
 
 RECIPES['segmenter'] = _judge('segmenter', 'says what each pixel of a street shows', streets, 600, 40, lambda: _sizes(streets), 3000, out=len(CLASSES), mirror=True)
-RECIPES['pose'] = _judge('pose', 'finds the key points of a dancer', dancers, 700, 40, lambda: _sizes(dancers), 2500, out=len(KEYPOINTS))
+RECIPES['pose'] = _judge('pose', 'finds the key points of a dancer', dancers, 700, 40, lambda: _sizes(dancers), 1800, out=len(KEYPOINTS))
 RECIPES['identity'] = _judge('identity', 'says which of a few dancers it is, given examples of each', people, 500, 21,
                              lambda: [people('test', 20, 3, 5, first=20*k) for k in range(5)], 1200, out=13, batch=32)
 
