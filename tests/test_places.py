@@ -63,6 +63,13 @@ def test_a_place_is_the_same_at_every_size(place):
     pictures = [cv2.resize(backdrop(place, Camera((n,n)))[0][...,:3], (24,24), interpolation=cv2.INTER_AREA) for n in (64, 128, 200)]
     for other in pictures[1:]: assert np.abs(other-pictures[0]).mean()<.04
 
+@pytest.mark.parametrize('place', range(12))
+def test_a_wider_picture_shows_the_same_place_and_more_of_it(place):
+    square, wide = (backdrop(place, Camera((64,w)))[0][...,:3] for w in (64, 120))
+    cut = (wide.shape[1]-square.shape[1])//2
+    gap = wide[:,cut:cut+square.shape[1]]-square
+    assert np.abs(gap.mean((0,1))).max()<.018 and np.abs(gap).mean()<.08         # clouds may drift, colours stay
+
 def test_no_place_is_grey_and_empty():
     for place in range(12):
         sheet = backdrop(place, Camera((64,64)))[0][...,:3]
