@@ -319,7 +319,7 @@ CLIPS = dict(
     visible_beyond_one=(put('visible', torch.full((24,1,32,32), 2.)), 'visible at frame 0'),
     float_ids=(put('ids', torch.zeros(24,1,32,32)), 'give torch.int64'),
     negative_ids=(put('ids', torch.full((24,1,32,32), -1)), 'ids at frame 0'),
-    unknown_tensor=(put('depth', torch.zeros(24,1,32,32)), 'TypeError'),
+    unknown_tensor=(put('mood', torch.zeros(24,1,32,32)), 'TypeError'),
     fps_in_words=(edit_notes(fps='fast'), "fps='fast'"), no_fps=(edit_notes(fps=None), 'fps=None'),
     fps_of_zero=(edit_notes(fps=0), 'fps=0'), name_is_a_number=(edit_notes(name=7), 'name=7'),
     list_of_notes=(lambda p: (p/'clip.json').write_text('[1, 2]'), 'TypeError'),

@@ -42,7 +42,7 @@ def save_clip(clip:Clip, folder, notes:dict)->None:
     if clip.labels is None: raise InputError(f'{clip.name}: no labels in this clip; use extract_labels first')
     reach = float(clip.labels.abs().max())
     if reach>1: raise InputError(f'{clip.name}: labels reach {reach:g}; half floats are exact enough from -1 to 1, so scale them')
-    tensors = {k: v for k,v in dict(flow=clip.flow, visible=clip.visible, ids=clip.ids).items() if v is not None}
+    tensors = {k: v for k,v in vars(clip).items() if isinstance(v, torch.Tensor) and k not in ('frames','labels')}
     tensors |= dict(frames=torch.from_numpy(to_uint8(clip.frames)), labels=clip.labels.half())
     save_file({k: v.contiguous() for k,v in tensors.items()}, Path(folder)/'clip.safetensors')
     (Path(folder)/'clip.json').write_text(json.dumps(dict(notes, name=clip.name, fps=clip.fps), indent=1))
