@@ -252,6 +252,6 @@ def test_a_shipped_judge_sees_what_a_film_got_wrong():
     judge = load_shipped('pose').generator
     right, wrong = (point_scores(judge.look(x), two.points, (96,96))['near'] for x in (two.frames, two.frames.flip(0)))
     assert right>wrong+.2
-    mirrored = judge.look(two.frames.flip(-1))
+    mirrored = judge.look(two.frames.flip(-1)).clone()
     mirrored[...,0] = 95-mirrored[...,0]
     assert point_scores(mirrored, two.points, (96,96))['near']<right-.1  # left and right are told apart
