@@ -251,7 +251,7 @@ def test_a_shipped_model_beats_what_needs_no_model(name):
 @each_judge
 def test_scores_of_a_judge_can_be_measured_again(name):
     "On the first of the sets on its card"
-    clip = dict(segmenter=lambda: streets('test', 32, 2), pose=lambda: dancers('test', 32, 2), identity=lambda: people('test', 20, 3, 5))[name]()
+    clip = dict(segmenter=lambda: streets('test', 32, 2), pose=lambda: dancers('test', 32, 2), identity=lambda: people('test', 20, 8, 5, alone=5))[name]()
     card = read_card(name)
     assert next(iter(card['scores']))==clip.name and card['protocol']['frames'][clip.name]==len(clip)
     assert load_shipped(name).generator.score(clip)==pytest.approx(card['scores'][clip.name], abs=.005)

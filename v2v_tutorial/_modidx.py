@@ -1360,7 +1360,6 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                      'v2v_tutorial.judges.people': ('tools/judges.html#people', 'v2v_tutorial/judges.py'),
                                      'v2v_tutorial.judges.point_scores': ('tools/judges.html#point_scores', 'v2v_tutorial/judges.py'),
                                      'v2v_tutorial.judges.pose_loss': ('tools/judges.html#pose_loss', 'v2v_tutorial/judges.py'),
-                                     'v2v_tutorial.judges.prototypes': ('tools/judges.html#prototypes', 'v2v_tutorial/judges.py'),
                                      'v2v_tutorial.judges.streets': ('tools/judges.html#streets', 'v2v_tutorial/judges.py')},
             'v2v_tutorial.metrics': { 'v2v_tutorial.metrics.Perceptual': ('tools/metrics.html#perceptual', 'v2v_tutorial/metrics.py'),
                                       'v2v_tutorial.metrics.Perceptual.__init__': ( 'tools/metrics.html#perceptual.__init__',

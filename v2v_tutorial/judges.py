@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['FRAMES_EACH', 'EXAMPLES', 'JUDGES', 'JudgeConfig', 'Judge', 'Segmenter', 'peaks', 'pose_loss', 'PoseDetector',
-           'describe', 'prototypes', 'differences', 'identity_loss', 'Recogniser', 'JudgeSystem', 'moments', 'streets',
-           'dancers', 'people', 'class_scores', 'point_scores', 'judge_sheet']
+           'describe', 'differences', 'identity_loss', 'Recogniser', 'JudgeSystem', 'moments', 'streets', 'dancers',
+           'people', 'class_scores', 'point_scores', 'judge_sheet']
 
 # %% ../nbs/tools/judges.ipynb #9724e1f9
 from dataclasses import dataclass
@@ -132,16 +132,12 @@ def describe(
     shares, count = shares.flatten(2), shares.flatten(2).sum(-1, keepdim=True)
     return torch.cat([shares@looks.flatten(2).mT/(count+1e-3), count/(count+4)], -1)
 
-def prototypes(found:Tensor)->Tensor: # (N,K,P,C+1) -> (N,P,C+1)
-    "The mean description of each person's examples; what an example doesn't show doesn't count"
-    look, seen = found[...,:-1], found[...,-1:]
-    return torch.cat([(seen*look).sum(1)/seen.sum(1).clamp_min(1e-6), seen.amax(1)], -1)
-
-def differences(asked:Tensor, known:Tensor)->Tensor: # (M,P,C+1) and (N,P,C+1) -> (M,N)
-    "How unlike descriptions are: squared distance of looks, mean over the parts that both have seen"
-    both = asked[:,None,:,-1]*known[None,:,:,-1]
-    far = (asked[:,None,:,:-1]-known[None,:,:,:-1]).square().sum(-1)
-    return (both*far).sum(-1)/both.sum(-1).clamp_min(1e-6)
+def differences(asked:Tensor, known:Tensor)->Tensor: # (M,P,C+1) and (N,K,P,C+1), K examples of each of N people -> (M,N)
+    "How unlike the nearest example of each is: distance of looks, mean over the parts that both frames show"
+    asked, known = asked[:,None,None], known[None]
+    both = asked[...,-1]*known[...,-1]
+    far = ((asked[...,:-1]-known[...,:-1]).square().sum(-1)+1e-6).sqrt() # not squared: one part that is taken for another must not decide
+    return ((both*far).sum(-1)/both.sum(-1).clamp_min(1e-6)).amin(-1)
 
 # %% ../nbs/tools/judges.ipynb #4d39438a
 FRAMES_EACH, EXAMPLES = 4, 5 # of one person: frames in a batch of practice; frames given when it counts
@@ -149,12 +145,12 @@ FRAMES_EACH, EXAMPLES = 4, 5 # of one person: frames in a batch of practice; fra
 def identity_loss(
     found:Tensor,        # (N,K,P,C+1): descriptions of K frames of each of N people
     examples:int=2,      # of the K; the others are asked about
-    sharp:float|Tensor=20., # factor on differences
+    sharp:float|Tensor=10., # factor on differences
 )->Tensor:
-    "Cross-entropy over people, by the difference to each one's examples"
+    "Cross-entropy over people, by the difference to each one's nearest example"
     asked = found[:,examples:]
     who = torch.arange(len(asked), device=asked.device).repeat_interleave(asked.shape[1])
-    return F.cross_entropy(-sharp*differences(asked.flatten(0, 1), prototypes(found[:,:examples])), who)
+    return F.cross_entropy(-sharp*differences(asked.flatten(0, 1), found[:,:examples]), who)
 
 class Recogniser(Judge):
     "Who it is; `config.out` traits describe a part beside its colour"
@@ -162,7 +158,7 @@ class Recogniser(Judge):
 
     def __init__(self, config):
         super().__init__(config)
-        self.sharp = nn.Parameter(torch.tensor(3.)) # its logarithm
+        self.sharp = nn.Parameter(torch.tensor(2.3)) # its logarithm
 
     def channels(self): return len(PARTS)+self.config.out
 
@@ -200,7 +196,7 @@ class Recogniser(Judge):
         frames:Tensor,   # (T,3,H,W)
     )->Tensor: # (T,) int64: which candidate
         "Who is in each frame"
-        known = prototypes(self.look(examples.flatten(0, 1)).unflatten(0, examples.shape[:2]))
+        known = self.look(examples.flatten(0, 1)).unflatten(0, examples.shape[:2])
         return differences(self.look(frames), known).argmin(1)
 
 JUDGES = dict(segmenter=Segmenter, pose=PoseDetector, identity=Recogniser)
@@ -283,33 +279,40 @@ SYSTEMS['JudgeSystem'] = lambda settings: JudgeSystem(JudgeConfig(**settings))
 
 # %% ../nbs/tools/judges.ipynb #8c236b7e
 def moments(
-    scenes,          # `Scene`s, one after another
-    count:int=4,     # frames of each
+    scenes,          # pairs of a `Scene` and how many frames of it
     apart:float=37., # time between them
     fields=('classes',), # the truth that is kept
     name:str='moments',
 )->Clip: # frames and that truth
     "A few moments, far apart, of many scenes"
-    shots = [scene.clip(count, step=apart) for scene in scenes]
+    shots = [scene.clip(count, step=apart) for scene,count in scenes]
     return Clip(torch.cat([s.frames for s in shots]), name=name, **{key: torch.cat([getattr(s, key) for s in shots]) for key in fields})
 
 def streets(split:str, count:int, frames:int=4, size=(96,96))->Clip: # with classes
     "Moments of that many streets of a split, in all weathers"
-    return moments((Street(s, size) for s in seeds(split, count)), frames, 29., Segmenter.fields, f'streets of {split}, {size[0]}x{size[1]}')
+    return moments(((Street(s, size), frames) for s in seeds(split, count)), 29., Segmenter.fields, f'streets of {split}, {size[0]}x{size[1]}')
 
 def dancers(split:str, count:int, frames:int=4, size=(96,96))->Clip: # with key points
     "Moments of that many dances of a split"
-    return moments((Dance(s, size, camera=1.) for s in seeds(split, count)), frames, 37., PoseDetector.fields, f'dancers of {split}, {size[0]}x{size[1]}')
+    return moments(((Dance(s, size, camera=1.), frames) for s in seeds(split, count)), 37., PoseDetector.fields, f'dancers of {split}, {size[0]}x{size[1]}')
 
 def _as(scene, who): # the person in this scene has this number
     scene.layers[-1].thing = who+1
     return scene
 
-def people(split:str, count:int, places:int=4, frames:int=2, size=(96,96), first:int=0)->Clip: # `things` is 1 + the person's number in this clip
-    "Moments of people of a split, from the first on; everybody dances something else in each of a few places"
+def people(
+    split:str, count:int, # how many people of which split
+    places:int=4,         # in how many places everybody dances, something else in each
+    frames:int=2,         # in a place
+    size=(96,96),         # (H,W)
+    first:int=0,          # the number of the first person in the split
+    alone:int=0,          # of the places, how many give a single frame: examples that differ
+)->Clip: # `things` is 1 + the number of the person in this clip; frames of one person are in a row
+    "Moments of people, in places and dances of the same split"
     who, where = seeds(split, first+count)[first:], seeds(split, (first+count)*places+1)[first*places+1:]
-    return moments((_as(Dance(size=size, who=w, dance=where[i*places+k], place=where[i*places+k], camera=1.), i) for i,w in enumerate(who) for k in range(places)),
-                   frames, 41., Recogniser.fields, f'{count} people of {split}, from {first}')
+    scene = lambda i, w, at: _as(Dance(size=size, who=w, dance=at, place=at, camera=1.), i)
+    return moments(((scene(i, w, where[i*places+k]), 1 if k<alone else frames) for i,w in enumerate(who) for k in range(places)),
+                   41., Recogniser.fields, f'{count} people of {split}, from {first}, examples of {alone or 1} place{"s"[:alone>1]}')
 
 # %% ../nbs/tools/judges.ipynb #c6182762
 def class_scores(found:Tensor, truth:Tensor)->dict: # (T,1,H,W) int64 both

@@ -111,7 +111,7 @@ class Recipe:
     settings:dict        # for the system
     train:TrainConfig
     network:Callable     # what the card says of the network -> the network, its weights still to be filled in
-    examine:Callable     # models, held-out clips, training clip -> dict of protocol and scores
+    examine:Callable     # models, held-out clips, what makes the training clip -> dict of protocol and scores
     sheet:Callable       # model, held-out clips -> contact sheet (H,W,3) uint8
     opening:Callable|None=None # () -> the frames that the first steps draw from, where the whole clip takes long
 
@@ -158,9 +158,9 @@ def _protocol(held_out): # what the scores depend on
     return dict(clips=[c.name for c in held_out], frames=len(held_out[0]), height=held_out[0].size[0], width=held_out[0].size[1], history='the plate',
                 mean='over clips', perceptual='EfficientNet-lite0, six depths; not LPIPS', warp_error_flow=flow_source(held_out[0]), weights='half floats, as shipped')
 
-def examine_films(models:dict, held_out:list, train:Clip)->dict: # as for `scores`
+def examine_films(models:dict, held_out:list, train:Callable)->dict: # as for `scores`, but `train` is called
     "What the card of a generator says"
-    return dict(protocol=_protocol(held_out), scores=scores(models, held_out, train))
+    return dict(protocol=_protocol(held_out), scores=scores(models, held_out, train()))
 
 def sheet(model, held_out:list)->np.ndarray: # (H',W',3) uint8
     "Label, generated, real, flow and mask at the last frame of each held-out clip"
@@ -180,7 +180,7 @@ RECIPES['quickstart'] = Recipe(
     network=lambda shape: SequentialGenerator(GeneratorConfig(**shape)), examine=examine_films, sheet=sheet)
 
 # %% ../nbs/tools/recipes.ipynb #f0bc8050
-def examine_judge(models:dict, held_out:list, train:Clip)->dict:
+def examine_judge(models:dict, held_out:list, train:Callable)->dict: # no need of the training clip, which takes minutes to paint
     "What the card of a judge says: its scores on each held-out set, and those of an untrained network on the first"
     judge = models['model'].generator
     torch.manual_seed(0)
@@ -200,7 +200,7 @@ def _sizes(film): return [film('test', 32, 2, size) for size in ((96,96), (64,64
 RECIPES['segmenter'] = _judge('segmenter', 'says what each pixel of a street shows', streets, 600, 40, lambda: _sizes(streets), 3000, out=len(CLASSES), mirror=True)
 RECIPES['pose'] = _judge('pose', 'finds the key points of a dancer', dancers, 700, 40, lambda: _sizes(dancers), 1800, out=len(KEYPOINTS))
 RECIPES['identity'] = _judge('identity', 'says which of a few dancers it is, given examples of each', people, 500, 21,
-                             lambda: [people('test', 20, 3, 5, first=20*k) for k in range(5)], 1200, out=13, batch=32)
+                             lambda: [*(people('test', 20, 8, 5, first=20*k, alone=5) for k in range(5)), people('test', 20, 4, 5)], 2000, out=13, batch=32)
 
 
 # %% ../nbs/tools/recipes.ipynb #91a43d2e
@@ -228,7 +228,7 @@ def write_shipped(
     minutes:float|None=None,  # that the training took; None where it was interrupted
 )->Path:
     "Weights, card and contact sheet"
-    recipe, (system, notes), train = find_recipe(name), load_run(run), find_recipe(name).clip()
+    recipe, (system, notes) = find_recipe(name), load_run(run)
     with staged(folder) as part:
         save_file(_tensors(system), part/f'{name}.safetensors')
         card = dict(name=name, says=recipe.says, command=f'v2v train --recipe {name}', seed=notes['train']['seed'], steps=notes['step'],
@@ -238,7 +238,7 @@ def write_shipped(
         (part/f'{name}.json').write_text(json.dumps(card))
         held_out, model = recipe.held_out(), load_shipped(name, part)
         models = dict(model=model) | (dict(no_flow=load_run(no_flow)[0]) if no_flow else {})
-        card |= recipe.examine(models, held_out, train)
+        card |= recipe.examine(models, held_out, recipe.clip)
         card['scores'] = {row: {k: round(v, 4) for k,v in m.items()} for row,m in card['scores'].items()}
         (part/f'{name}.json').write_text(json.dumps(card, indent=1, allow_nan=False))
         (part/f'{name}.webp').write_bytes(encode_webp(recipe.sheet(model, held_out)))
