@@ -62,6 +62,8 @@ class Judge(nn.Module):
         size = [max(round(n*scale/16), 1)*16 for n in frames.shape[-2:]]
         return F.interpolate(frames, size, mode='bilinear', antialias=True)
 
+    def asked(self, clip): return torch.arange(len(clip)) # the frames of a clip that it is asked about
+
     @torch.inference_mode()
     def look(self, frames:Tensor)->Tensor: # (T,3,H,W), any number of them
         "What is found in the frames of a film, in the shape of the truth"
@@ -184,6 +186,8 @@ class Recogniser(Judge):
         answer = who.clone().view(len(examples), -1)
         answer[:,EXAMPLES:] = named.view(len(examples), -1)
         return examples[who], examples[answer.flatten()]
+
+    def asked(self, clip): return torch.arange(len(clip)).view(int(clip.things.max()), -1)[:,EXAMPLES:].flatten() # all but the examples
 
     def named(self, clip): # who is named, and who it is, for all frames but each one's examples
         "Recognise the people of a clip by the first frames of each"
@@ -335,7 +339,8 @@ def judge_sheet(
     count:int=8,    # frames shown, evenly spread
 )->np.ndarray: # (H',W',3) uint8
     "Frames, what is true of them, and what the judge says"
-    at = torch.linspace(0, len(clip)-1, count).round().long()
+    pool = judge.asked(clip)
+    at = pool[torch.linspace(0, len(pool)-1, count).round().long()]
     truth, found = (x[at] for x in judge.picture(clip))
     rows = list(torch.stack([clip.frames[at], truth, found], 1))
     return contact_sheet([torch.cat(two) for two in zip(rows[::2], rows[1::2])], n=6, titles=['frame','truth','judge']*2)
