@@ -103,7 +103,7 @@ class Plane(Layer):
         back = np.linalg.inv(m)
         z = self._ahead(back, *_pixels((0, box[1]-box[0], 0, box[3]-box[2])))
         ahead = z>1e-6*np.abs(z).max()
-        level = _levels((abs(np.linalg.det(back))/np.where(ahead, z, 1)**3)**.5) # what a pixel covers grows with the cube
+        level = _levels((abs(np.linalg.det(back))/np.where(ahead, z, 1)**3)**.5) # an area grows by det/z³: z² for dividing x and y by z, and once more since z itself changes
         out = np.zeros((*z.shape, 4), np.float32)
         for n in range(int(level[ahead].max(initial=-1))+2): self._add(out, n, m, np.maximum(0, 1-np.abs(level-n))*ahead)
         return box, out

@@ -20,9 +20,17 @@ BEHIND, NEAR = 5., 1.  # metres: things leave the street so far behind the camer
 
 class Card(Layer):
     "A sheet that stands across the street and faces the camera"
-    def __init__(self, street, sheet, dots, path, behind=0., aside=0., lift=0., least=1.5, pose=None, rank=0., **more):
+    def __init__(self,
+        street, sheet, dots, # the scene with its camera; what is painted; texels a metre
+        path,       # t -> X, metres ahead of the camera, and how often it came round
+        behind=0., aside=0., lift=0., # metres from there: away from us, to the right, up
+        least=1.5,  # pixels high; what is smaller isn't drawn
+        pose=None,  # t -> (3,3) on the sheet, for what swings
+        rank=0.,    # added to the distance, where two things stand in one place
+        **more,
+    ):
         super().__init__(sheet, self.stand, lambda t: max(0., self.away(t)+rank), **more)
-        self.street, self.dots, self.path, self.pose, self.least = street, dots, path, pose, least  # dots: texels a metre; least: pixels high
+        self.street, self.dots, self.path, self.pose, self.least = street, dots, path, pose, least
         self.behind, self.aside, self.lift, self.spot = behind, aside, lift, lru_cache(4)(self._spot)
 
     def away(self, t): return self.path(t)[1]+self.behind  # metres ahead of the camera
@@ -40,7 +48,7 @@ class Card(Layer):
         m = np.array([[s,0,x], [0,s,y], [0,0,1]])
         return m if self.pose is None else m @ self.pose(t)
 
-    def draw(self, t, size): # as `Layer` does, in a third of the time, since nothing turns
+    def draw(self, t, size): # as `Layer` does, without a matrix to invert, since nothing turns
         if self.spot(t) is None: return None
         hung = super().draw(t, size) if self.pose else self._upright(t, size)
         return (hung[0], self.street.fog(hung[1], self.away(t))) if hung and self.solid else hung
