@@ -207,12 +207,13 @@ class Demo:
         return json.loads(got['state']), got['drawn'], rgba[...,:3]
 
     def settled(self):
-        "The shot that stays the same for a quarter of a second"
+        "The shot that stays the same for a quarter of a second while no answer is awaited"
         shot,until = self.shot(),time.monotonic()+WAIT_MS/1000
         while time.monotonic()<until:
             self.tab.wait_for_timeout(250)
+            busy = self.canvas.get_attribute('aria-busy')=='true'
             last,shot = shot,self.shot()
-            if last[1]==shot[1]: return shot
+            if last[1]==shot[1] and not busy: return shot
         raise AssertionError('the demo never comes to rest')
 
     def complaint(self): # what the demo's panel says to its reader

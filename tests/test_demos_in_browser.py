@@ -103,6 +103,21 @@ def test_one_message_in_flight_and_the_newest_position_wins(demo):
     demo.tab.mouse.move(*at(.1))
     assert demo.sent()==[], 'moved without a button'
 
+def test_it_is_busy_while_an_answer_is_awaited(demo, late):
+    busy = lambda: demo.canvas.get_attribute('aria-busy')=='true'
+    assert not busy()
+    demo.canvas.focus()
+    for _ in range(2): demo.tab.keyboard.press('ArrowRight')
+    assert busy()
+    demo.answer()
+    assert busy(), 'the second move is still to be shown'
+    demo.answer()
+    assert not busy()
+    demo.tab.keyboard.press('ArrowRight')
+    late()
+    assert not busy(), 'an answer that no longer is expected'
+    demo.settle()
+
 def test_fifty_moves_leave_no_blank_picture(demo):
     demo.canvas.focus()
     for i in range(50):

@@ -94,13 +94,15 @@ function render({model, el}) {
   const notes = make('ul', {className: 'v2v-notes'})
   notes.setAttribute('role', 'status')
   const say = text => { if (panel.textContent !== text) panel.textContent = text }
+  const busy = on => canvas.setAttribute('aria-busy', on)  // until the kernel has answered
 
   function ask() {
     if (waiting) { newer = true; return }
     if (moved && 'dx' in state) Object.assign(state, {dx: state.x - shown.x, dy: state.y - shown.y})  // since the last picture
     newer = moved = false
     waiting = ++sent
-    timer = setTimeout(() => { waiting = 0; say('No answer yet: the kernel is busy, or gone. Wait, or run the cell again.') }, 20000)
+    busy(true)
+    timer = setTimeout(() => { waiting = 0; busy(false); say('No answer yet: the kernel is busy, or gone. Wait, or run the cell again.') }, 20000)
     model.send({view, id: waiting, state})
   }
   function change(part) { Object.assign(state, part); syncs.forEach(sync => sync()); ask() }
@@ -122,7 +124,7 @@ function render({model, el}) {
   }
   function receive(message, buffers) {
     if (message.view !== view) return
-    if (message.id === waiting) { clearTimeout(timer); waiting = 0 }
+    if (message.id === waiting) { clearTimeout(timer); waiting = 0; busy(false) }
     if (!message.error) { show(message, buffers[0]); note(message.notes || []) }
     say(message.error || '')
     if (newer) ask()
