@@ -1093,6 +1093,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '/', 'doc_host': '', 'git_ur
                                     'v2v_tutorial.demos.show_play': ('08_apps/demos.html#show_play', 'v2v_tutorial/demos.py')},
             'v2v_tutorial.drawing': { 'v2v_tutorial.drawing._img': ('tools/drawing.html#_img', 'v2v_tutorial/drawing.py'),
                                       'v2v_tutorial.drawing._pick': ('tools/drawing.html#_pick', 'v2v_tutorial/drawing.py'),
+                                      'v2v_tutorial.drawing._wide': ('tools/drawing.html#_wide', 'v2v_tutorial/drawing.py'),
                                       'v2v_tutorial.drawing._write': ('tools/drawing.html#_write', 'v2v_tutorial/drawing.py'),
                                       'v2v_tutorial.drawing.as_seen': ('tools/drawing.html#as_seen', 'v2v_tutorial/drawing.py'),
                                       'v2v_tutorial.drawing.contact_sheet': ('tools/drawing.html#contact_sheet', 'v2v_tutorial/drawing.py'),
