@@ -269,12 +269,15 @@ def test_debug_shows_where(place, where):
 
 # ---- as a program
 
-def program(*words, **kw):
-    env = {**os.environ, 'PYTHONPATH': str(Path(cli.__file__).parents[1]), 'OMP_NUM_THREADS': '1'}
-    return subprocess.run([sys.executable, '-c', 'from v2v_tutorial.cli import main; main()', *map(str, words)], env=env, capture_output=True, text=True, timeout=120, **kw)
+AS_V2V, AS_MODULE = ('-c', 'from v2v_tutorial.cli import main; main()'), ('-m', 'v2v_tutorial.cli')
 
-def test_a_program_ends_with_code_2_and_one_line(place, tmp_path):
-    p = program('prepare', place/'cut.mp4', '--out', tmp_path/'out')
+def program(*words, how=AS_V2V, **kw):
+    env = {**os.environ, 'PYTHONPATH': str(Path(cli.__file__).parents[1]), 'OMP_NUM_THREADS': '1'}
+    return subprocess.run([sys.executable, *how, *map(str, words)], env=env, capture_output=True, text=True, timeout=120, **kw)
+
+@pytest.mark.parametrize('how', [AS_V2V, AS_MODULE])
+def test_a_program_ends_with_code_2_and_one_line(place, tmp_path, how):
+    p = program('prepare', place/'cut.mp4', '--out', tmp_path/'out', how=how)
     one_line((p.returncode, p.stdout, p.stderr), place/'cut.mp4')
     assert not content(tmp_path)
 

@@ -596,8 +596,14 @@ def test_dataset_that_fails_is_one_line(v2v, tmp_path, world, words, says):
 def test_prepare_of_data_with_errors_is_one_line(v2v, clip, world, tmp_path):
     redo(label, 4, lambda x: at(x, 255))(clip, world), redo(label, 5, lambda x: at(x, 255))(clip, world)
     before = content(tmp_path)
-    one_line(v2v('prepare', clip, '--out', tmp_path/'out'), f'{clip}/labels/000004.png', 'ignore=255', '1 more error')
+    one_line(v2v('prepare', clip, '--out', tmp_path/'out'), f'{clip}/labels/000004.png', 'ignore=255', '1 more error: `v2v validate` lists them')
     assert content(tmp_path)==before
+
+def test_a_video_with_errors_is_one_line_that_says_how_to_see_all(v2v, tmp_path): # `validate` takes folders only
+    video = film(tmp_path/'a.mp4', 0, 1, 2)
+    result = v2v('dataset', video, '--cuts', 'refuse', '--out', tmp_path/'data')
+    one_line(result, f'{video} frame 20', '1 more error: the same with --debug lists them')
+    assert 'validate' not in result[2] and not (tmp_path/'data').exists()
 
 def test_own_labels_are_taken_and_edges_on_demand(v2v, good, tmp_path):
     assert 'labels (18, 8, 40, 48)' in v2v('prepare', good, '--out', tmp_path/'own')[1]

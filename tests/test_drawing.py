@@ -42,6 +42,21 @@ def test_titles_stand_above():
     plain,titled = contact_sheet(noise(3,20,40), 3),contact_sheet(noise(3,20,40), 3, titles=['one','two','three'])
     assert titled.shape[0]==plain.shape[0]+16 and (titled[16:]==plain).all() and all((titled[:16,k*42:(k+1)*42]<200).any() for k in range(3))
 
+def test_names_stand_to_the_left_of_their_rows():
+    rows = [noise(3,20,40), -noise(3,20,40)]
+    plain, named = contact_sheet(rows, 3, ['one','two','three']), contact_sheet(rows, 3, ['one','two','three'], names=['up','a longer name'])
+    left = named.shape[1]-plain.shape[1]
+    ink = lambda r: np.flatnonzero((named[16+r*22:16+r*22+20,:left]<200).any((0, 2)))
+    assert (named[:,left:]==plain).all() and (named[:16,:left]==255).all() and ink(0).max()<ink(1).max()<left-2
+
+def test_a_name_is_as_high_as_the_middle_of_its_row():
+    named = contact_sheet([noise(2,61,8)]*2, 2, names=['x','x'])
+    ink = np.flatnonzero((named[:,:8]<200).any((1, 2)))
+    assert abs(ink[ink<61].mean()-30)<3 and abs(ink[ink>63].mean()-63-30)<3
+
+def test_as_many_names_as_rows():
+    with pytest.raises(InputError, match='1 names for 2 rows'): contact_sheet([greys()]*2, names=['only one'])
+
 # ---- size
 
 @pytest.mark.parametrize('h,w', [(64,64), (150,300), (15,701)])

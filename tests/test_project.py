@@ -63,6 +63,22 @@ def test_readme_follows_index(tmp_path):
     text = readme_text(tmp_path)
     assert 'quiet' not in text and '![film](nbs/media/a.webp)' in text and 'shown = 1' in text and 'secret' not in text and '#|' not in text
 
+def page_text(path): return '\n'.join(''.join(c['source']) for c in json.loads(path.read_text(encoding='utf-8'))['cells'] if c['cell_type']=='markdown')
+
+def course_rows(): # of the README's table: the titles it gives to pages, the pages, minutes
+    for first,minutes in re.findall(r'^[|] (.*?) [|].*[|] (\d+) [|]$', (ROOT/'README.md').read_text(), re.M):
+        if links := re.findall(r'\[([^]]+)\]\((nbs/[^)]+[.]ipynb)\)', first): yield [(title, page_text(ROOT/path)) for title,path in links], int(minutes)
+
+def test_minutes_of_the_readme_are_those_of_its_pages():
+    for pages,minutes in course_rows():
+        said = {title: re.search(r'(\d+)\s+minutes\s+to\s+read|[(]about\s+(\d+)\s+minutes[)]', text) for title,text in pages}
+        assert all(said.values()), f'{said}: say on each page how many minutes it takes to read'
+        assert sum(int(found[1] or found[2]) for found in said.values())==minutes, f'{list(said)}: edit nbs/index.ipynb, then: python -m v2v_tutorial.pages readme'
+
+def test_a_numbered_page_has_the_title_that_the_readme_gives():
+    numbered = [(number[0], title[number.end():], text.splitlines()[0]) for pages,_ in course_rows() for title,text in pages if (number := re.match(r'[\d.]+ ', title))]
+    assert len(numbered)>=12 and not [row for row in numbered if f'# {row[1]}'!=row[2]]
+
 def test_readme_links_lead_somewhere():
     text = (ROOT/'README.md').read_text()
     links = re.findall(r'\]\(([^)\s]+)\)|(?:src|href)=["\']([^"\']+)', text)

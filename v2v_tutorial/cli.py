@@ -201,3 +201,6 @@ def main(args=None)->None: # words of the command line; None takes those of the 
         code = 2
     if code==130: print('v2v: stopped; the same command goes on from the last checkpoint', file=sys.stderr)  # what typer makes of ctrl-C
     sys.exit(code)
+
+# %% ../nbs/tools/cli.ipynb #47975cb4
+if __name__=='__main__' and '__file__' in globals(): main()

@@ -26,24 +26,29 @@ def _pick(rows, n): # the same n moments of each row
     at = np.linspace(0, len(rows[0])-1, min(n, len(rows[0]))).round().astype(int)
     return [to_uint8(row[at]) for row in rows]
 
-def _write(picture, texts, y, step): # draw one text above each column
-    for i,text in enumerate(texts):
-        cv2.putText(picture, text, (i*step+3, y), cv2.FONT_HERSHEY_SIMPLEX, .38, (40,40,40), 1, cv2.LINE_AA)
+_FONT = cv2.FONT_HERSHEY_SIMPLEX, .38
+
+def _wide(text): return cv2.getTextSize(text, *_FONT, 1)[0][0]
+def _write(picture, texts, x, y, dx=0, dy=0): # a text at x, y, and each further one dx and dy on
+    for k,text in enumerate(texts): cv2.putText(picture, text, (x+k*dx, y+k*dy), *_FONT, (40,40,40), 1, cv2.LINE_AA)
 
 def contact_sheet(
     rows,          # (T,3,H,W) in [-1,1], or a list of them: one row of pictures each
     n:int=8,       # how many moments to show
     titles=None,   # one text for each column
     gap:int=2,     # white pixels between pictures
+    names=None,    # one text for each row, to its left
 )->np.ndarray: # (H',W',3) uint8
     "Frames side by side, rows below each other"
     rows = _pick(list(rows) if isinstance(rows, (list,tuple)) else [rows], n)
+    if names and len(names)!=len(rows): raise InputError(f'contact_sheet: {len(names)} names for {len(rows)} rows; give one for each')
     h, w = rows[0].shape[1:3]
-    top = 16 if titles else 0
-    sheet = np.full((top + len(rows)*(h+gap) - gap, len(rows[0])*(w+gap) - gap, 3), 255, np.uint8)
+    top, left = 16 if titles else 0, max(map(_wide, names))+9 if names else 0
+    sheet = np.full((top + len(rows)*(h+gap) - gap, left + len(rows[0])*(w+gap) - gap, 3), 255, np.uint8)
     for r,row in enumerate(rows):
-        for c,picture in enumerate(row): sheet[top+r*(h+gap):, c*(w+gap):][:h,:w] = picture
-    if titles: _write(sheet, titles, 12, w+gap)
+        for c,picture in enumerate(row): sheet[top+r*(h+gap):, left+c*(w+gap):][:h,:w] = picture
+    if titles: _write(sheet, titles, left+3, 12, dx=w+gap)
+    if names: _write(sheet, names, 3, top+h//2+4, dy=h+gap)
     return sheet
 
 def encode_webp(picture:np.ndarray, limit:int=60_000)->bytes: # (H,W,3) uint8 -> file content of at most `limit` bytes
@@ -63,10 +68,11 @@ def show_strip(
     alt:str='',    # what is to be seen, as a sentence; needed by readers who can't see it
     n:int=8,       # how many moments to show
     width:int|None=None, # shown this wide; None keeps the size
+    names=None,    # one text for each row, to its left
 )->HTML:
     "Show frames side by side"
     if not alt: raise InputError('show_strip: alt is empty; say in a sentence what is to be seen')
-    return HTML(_img(contact_sheet(rows, n, titles), alt, width))
+    return HTML(_img(contact_sheet(rows, n, titles, names=names), alt, width))
 
 # %% ../nbs/tools/drawing.ipynb #054a2e52
 def film_bytes(frames:Tensor, fps:float=25., limit:int=200_000)->bytes: # (T,3,H,W) -> mp4 content of at most `limit` bytes

@@ -240,9 +240,9 @@ EXAMPLES = dict(street={}, dance=dict(world='dance', seed=2, t=52, x=.57, y=.4),
 
 def _halved(picture): return cv2.resize(picture, None, fx=.5, fy=.5, interpolation=cv2.INTER_AREA)
 
-def _strip(states, n, alt): # a list of states in rows of n
+def _strip(states, n, alt, **more): # a list of states in rows of n
     pictures = to_float(np.stack([_halved(explorer_frame(state)) for state in states]))
-    return show_strip(list(pictures.unflatten(0, (-1,n))), n=n, alt=alt)
+    return show_strip(list(pictures.unflatten(0, (-1,n))), n=n, alt=alt, **more)
 
 def show_layer(
     layer:str,  # a key of `LAYERS`
@@ -259,7 +259,7 @@ def show_layer(
 def explorer_strip(layers=('picture','flow','visible','classes','depth'))->HTML: # keys of `LAYERS`
     "The demo for readers without a kernel: a world in each row, a layer in each column"
     states = [{**example, 'layer': layer} for example in EXAMPLES.values() for layer in layers]
-    return _strip(states, len(layers), f'{len(EXAMPLES)} rows: a street with cars, a dancer, a face and balloons over hills. Each row holds these layers of one moment: '
+    return _strip(states, len(layers), titles=[LAYERS[layer][0] for layer in layers], names=list(EXAMPLES), alt=f'{len(EXAMPLES)} rows: a street with cars, a dancer, a face and balloons over hills. Each row holds these layers of one moment: '
                   f'{", ".join(LAYERS[layer][0] for layer in layers)}. An arrow leads from a ringed pixel to its place some frames ago.')
 
 # %% ../nbs/08_apps/02_explorer.ipynb #aacea807

@@ -86,11 +86,11 @@ class Fault:
 class DataError(InputError):
     "All errors of some data: `faults` holds them, the text lists them line by line"
     def __init__(self, where, faults):
-        self.faults = [f for f in faults if f.severity=='error']
+        self.where, self.faults = where, [f for f in faults if f.severity=='error']
         super().__init__('\n'.join([f'{where}: {many(len(self.faults), "error")}', *map(str, self.faults)]))
     def in_short(self): # one line
-        more = len(self.faults)-1
-        return f'{self.faults[0]}' + (f' (and {many(more, "more error")}: `v2v validate` lists them)' if more else '')
+        more, way = len(self.faults)-1, '`v2v validate` lists them' if Path(self.where).is_dir() else 'the same with --debug lists them'
+        return f'{self.faults[0]}' + (f' (and {many(more, "more error")}: {way})' if more else '')
 
 def many(n, what): return f'{n} {what}' + 's'*(n!=1)
 def wide(size): return f'{size[1]}x{size[0]}'  # of an (H,W)

@@ -242,7 +242,7 @@ def validate(
     folder,      # a clip, a folder of clips, or a folder of pictures
     labels=None, # for a folder of pictures: the folder of their labels
     ignore=None, # for a folder of pictures: the id that means "no class"
-)->list: # of `Fault`, in the order of the files; empty where all is well
+)->list: # of `Fault`, clip by clip: data.json, frames, what goes wrong in time, labels; empty where all is well
     "Find every fault of some data. Reads each file once, and changes nothing"
     folder = Path(folder)
     if not folder.is_dir(): return [Fault('no_folder', folder, 'this is a file' if folder.exists() else 'no such folder')]

@@ -49,31 +49,38 @@ _CUTS = dict(crop=(.2,.17,0,-1.02,3,.94,0,.5,-.5,0), parted=(.42,.18,.07,-.95,2.
 _CUTS = {name: dict(zip('part high broad line power window front back flare wave'.split(), cut)) for name,cut in _CUTS.items()}
 
 def _strands(rng, x, y, p, cut): # from the outline, which strand (0 parting, 1 outermost), below the crown, streaks
-    top = -1.36-cut['high']
+    top = -1.36-cut['high']                                            # of the crown, and how far the hair goes to each side, row by row
     half = (p['wide']+.03+cut['broad'])*np.sqrt(np.clip(1-(np.minimum(y+.2, 0)/(top+.2))**2, 0, 1))+cut['flare']*np.maximum(y+.2, 0)
     x = x+cut['wave']*np.sin(5*y+1)*_smooth(-.6, .8, y)
-    outer, x = half-np.abs(x), x-cut['part']
+    outer, x = half-np.abs(x), x-cut['part']                           # from here on x is counted from the parting
     strand = np.abs(x)/np.maximum(half+np.sign(-x)*cut['part'], .02)
     octaves = [rng.random((6<<k, 24<<k), dtype=np.float32)/1.6**k for k in range(3)]
     fibre = sum(cv2.resize(octave, x.shape[::-1], interpolation=cv2.INTER_CUBIC) for octave in octaves)
+    # the noise is looked up by strand and by height, so it runs along the strands wherever they go
     place = ((strand*np.sign(x)*.5+.5)*(x.shape[1]-1)).astype(np.float32), ((y-top)/9*x.shape[0]).astype(np.float32)
     streak = cv2.remap((fibre-fibre.min())/np.ptp(fibre), *place, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
     if p['hair'] in ('afro','buzz'): streak = _noise(rng, x, _HEAD[2:], (.3,.3) if p['hair']=='afro' else (.1,.1))
     return np.minimum((1-strand)*half, outer), strand, y-top, streak
 
+def _ends(edge, down, streak, x, y, p, cut, back): # from the outline, once strands stick out at the sides and end below
+    edge = np.where(down>0, edge+(.16 if p['hair']=='afro' else .05)*(streak-.5), -1)      # nothing above the crown
+    edge = np.minimum(edge, .7*(cut['back' if back else 'front']-y)+.25*(streak-.5))       # some strands are longer than others
+    return np.maximum(edge, .4-np.hypot(x-.05, y+1.58)+.03*(streak-.5)) if back and p['hair']=='bun' else edge
+
+def _window(streak, x, y, cut): # from the window through which the face looks out; less than 0 is in it
+    u, v = np.abs(x-.3*cut['part'])/cut['window'], np.maximum(.25-y, 0)/(.25-cut['line'])
+    return ((u**cut['power']+v**cut['power'])**(1/cut['power'])-1)*.75+.05*(streak-.5)
+
 def _hair(rng, dots, p, light, back):
     "What falls in front of the face and the ears, or what is seen behind the head"
     (x, y), cut = _canvas(_HEAD, dots), _CUTS[p['hair']]
     edge, strand, down, streak = _strands(rng, x, y, p, cut)
-    edge = np.where(down>0, edge+(.16 if p['hair']=='afro' else .05)*(streak-.5), -1)
-    edge = np.minimum(edge, .7*(cut['back' if back else 'front']-y)+.25*(streak-.5))
-    u, v = np.abs(x-.3*cut['part'])/cut['window'], np.maximum(.25-y, 0)/(.25-cut['line'])  # the face looks out of a window
-    near = np.ones_like(x) if back else ((u**cut['power']+v**cut['power'])**(1/cut['power'])-1)*.75+.05*(streak-.5)
-    if back and p['hair']=='bun': edge = np.maximum(edge, .4-np.hypot(x-.05, y+1.58)+.03*(streak-.5))
-    nx, ny = np.clip(x/1.25, -1, 1), np.clip((y+.2)/1.6, -1, 1)
+    edge = _ends(edge, down, streak, x, y, p, cut, back)
+    near = np.ones_like(x) if back else _window(streak, x, y, cut)
+    nx, ny = np.clip(x/1.25, -1, 1), np.clip((y+.2)/1.6, -1, 1)                            # as if the head were a ball
     lam = light[2]*np.sqrt(np.clip(1-.8*nx*nx-.8*ny*ny, 0, 1))+light[0]*nx+light[1]*ny
-    tone = (.3+.5*np.clip(lam, 0, 1.2)+.5*(streak-.35))*(.4+.6*_smooth(-.1, .2, near))
-    if back: tone = tone*.6*(1-.45*_smooth(-.2, 1.2, y)*(1-_smooth(.5, 1., np.abs(x))))
+    tone = (.3+.5*np.clip(lam, 0, 1.2)+.5*(streak-.35))*(.4+.6*_smooth(-.1, .2, near))     # darker where it meets the face
+    if back: tone = tone*.6*(1-.45*_smooth(-.2, 1.2, y)*(1-_smooth(.5, 1., np.abs(x))))    # and behind the neck
     band = np.exp(-((down-.42-.3*np.minimum(strand, 1)**2)/.2)**2)+.4*np.exp(-((down-1.5)/.3)**2) # where light glides along the strands
     shine = (0 if back else .55)*(.35 if p['hair'] in ('afro','buzz') else 1)*band*np.clip(streak-.25, 0, 1)*np.clip(lam, 0, 1)
     colour = _rgb(p['colour'])
@@ -193,11 +200,14 @@ def _lashes(dots, p): # what the slit between closed lids shows
 def _inside(dots, p): # of a mouth: upper teeth, dark, a tongue
     box = 0., _mouth(p)+.1, 1.1, .7
     x, y = _canvas(box, dots)
-    v = y-_mouth(p)
+    v = y-_mouth(p)                                                    # from the line between the lips
     rgb = _mix(_rgb('5a1d22'), _rgb('2a0c10'), _smooth(0, .2, v))
-    rgb = _mix(rgb, _rgb('b8555a')*(.75+.6*np.exp(-(x/.13)**2))[...,None], _smooth(.06, 0, np.hypot(x/2.4, v-.28)-.05)*_smooth(.1, .2, v))
-    tone = np.clip(1-.75*(x/p['mouth'])**2, .2, 1)*(1-.22*_smooth(.42, .5, np.abs((x/.085)%1-.5)))*(.3+.7*_smooth(-.035, .05, v)) # the upper lip's shadow
-    rgb = _mix(rgb, _rgb('fbf6ee')*tone[...,None], _smooth(.075, .055, v-.02+.1*x*x)*_smooth(.95, .7, np.abs(x)/p['mouth']))
+    tongue = _smooth(.06, 0, np.hypot(x/2.4, v-.28)-.05)*_smooth(.1, .2, v)
+    rgb = _mix(rgb, _rgb('b8555a')*(.75+.6*np.exp(-(x/.13)**2))[...,None], tongue)
+    teeth = _smooth(.075, .055, v-.02+.1*x*x)*_smooth(.95, .7, np.abs(x)/p['mouth'])
+    gaps = 1-.22*_smooth(.42, .5, np.abs((x/.085)%1-.5))
+    tone = np.clip(1-.75*(x/p['mouth'])**2, .2, 1)*gaps*(.3+.7*_smooth(-.035, .05, v)) # darker to the sides, and in the upper lip's shadow
+    rgb = _mix(rgb, _rgb('fbf6ee')*tone[...,None], teeth)
     return _sheet(rgb, _smooth(1, .95, np.hypot(x/.5, (v-.08)/.3))), box
 
 def _glasses(dots, p, light): # frame, reflections in the glass, box
@@ -226,20 +236,26 @@ def _neck(rng, dots, p, light):
 
 _CLOTHES = '2f4a6b 8c2f3a e9e2d4 3f5f4a 2b2b33 c98a3a 6a5a8c b9c4cc d77a6a'.split()
 
-def _torso(rng, dots, p, light, deep): # a round neck, a V, a shirt, a wide neck, a roll-neck; plain or patterned
+def _neckline(kind, wide, x, y): # a round neck, a V, a shirt, a wide neck, a roll-neck: 1 at its edge, more on the cloth
+    vee, oval = (lambda steep, low, most: np.maximum(wide*steep+(y-low)*.78, wide-most)/.2+1), (lambda a, y0, b: np.hypot(x/a, (y-y0)/b))
+    return (oval(.66, 1.7, .36), vee(1.25, 2.55, .8), vee(1.5, 2.3, .5), oval(.85, 1.7, .32), oval(.56, 1.55, .2))[kind]
+
+def _pattern(kind, x, y, fold): # hoops, cord, stripes, checks, wool: how much of the second colour; folds bend it
+    return (np.sin(20*(y+.05*x*x+.04*fold))>.3, .15*np.sin(45*x), np.sin(22*(x+.1*fold))>.6, np.sin(9*y)*np.sin(9*x)>0,
+            .5*np.abs(np.sin(24*x+2*fold)))[kind]
+
+def _torso(rng, dots, p, light, deep): # in one of five cuts, plain or patterned
     (base, second), kind, plain = rng.choice(_CLOTHES, 2, replace=False), rng.integers(5), rng.random()<.35
     box = 0., 1.6+deep/2, 6.6, deep
     x, y = _canvas(box, dots)
     base, second, fold = _rgb(base), _rgb(second), _noise(rng, x, box[2:], (.4,1.2))
     wide = np.abs(x)/(1.1 if p['finish'] in ('stubble','beard') else 1)
+    # shoulders: y of their upper edge, steeper the farther out
     top = 1.78+.13*np.maximum(wide-.5, 0)+.1*np.maximum(wide-1.2, 0)**2+1.6*np.maximum(wide-1.95, 0)**1.6
-    vee, oval = (lambda steep, low, most: np.maximum(wide*steep+(y-low)*.78, wide-most)/.2+1), (lambda a, y0, b: np.hypot(x/a, (y-y0)/b))
-    neck = (oval(.66, 1.7, .36), vee(1.25, 2.55, .8), vee(1.5, 2.3, .5), oval(.85, 1.7, .32), oval(.56, 1.55, .2))[kind]
+    neck = _neckline(kind, wide, x, y)
     lam = light[2]*.9+light[0]*np.tanh(x/1.6)*.8-.2*_smooth(1.2, 2.4, wide)+.5*(fold-.5)-.35*_smooth(2.3, 1.8, y)
-    stripes = (np.sin(20*(y+.05*x*x+.04*fold))>.3, .15*np.sin(45*x), np.sin(22*(x+.1*fold))>.6, np.sin(9*y)*np.sin(9*x)>0,
-               .5*np.abs(np.sin(24*x+2*fold)))[kind]
-    rgb = _toned(_mix(base, second, .55*stripes*(not plain)), np.minimum(lam, .84))
-    rgb = _mix(rgb, rgb*.68, .8*np.exp(-((neck-1.12)/.1)**2))
+    rgb = _toned(_mix(base, second, .55*_pattern(kind, x, y, fold)*(not plain)), np.minimum(lam, .84))
+    rgb = _mix(rgb, rgb*.68, .8*np.exp(-((neck-1.12)/.1)**2))             # a seam along the neckline
     if kind==2:                                                           # collar and buttons
         flap = (y>1.55)*(y<2.32)*_smooth(.04, 0, np.abs(wide-.45+.55*(y-1.95))-.17)
         rgb = _mix(_mix(rgb, _toned(base, lam+.3), flap), rgb*.6, _smooth(.03, .01, np.abs(x))*(y>2.2))
