@@ -168,9 +168,9 @@ function render({model, el}) {
   })
 
   el.classList.add('v2v-play')
-  el.dataset.lmSuppressShortcuts = 'true'
   el.style.setProperty('--v2v-wide', spec.wide + 'px')
   el.append(make('div', {className: 'v2v-picture'}, canvas, panel, notes), make('div', {className: 'v2v-controls'}, ...controls))
+  for (const e of el.querySelectorAll('canvas, input, select')) e.dataset.lmSuppressShortcuts = 'true'  // JupyterLab asks who has the focus
   model.on('msg:custom', receive)
   change({})
   return () => { clearTimeout(timer); model.off('msg:custom', receive) }
