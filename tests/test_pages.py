@@ -1,7 +1,7 @@
 "Every page runs, is quick, is fresh, and is fit to be committed"
 import ast, base64, io, itertools, json, os, re, subprocess, tempfile
 from pathlib import Path
-import nbformat, pytest, torch
+import nbclient, nbformat, pytest, torch
 from PIL import Image
 from v2v_tutorial.clips.clip import read_video
 from v2v_tutorial.drawing import least_difference
@@ -336,6 +336,14 @@ def test_page_can_not_leave_the_machine(project, reach):
     from nbclient.exceptions import CellExecutionError
     write_page(project/'nbs'/'p.ipynb', reach)
     with pytest.raises(CellExecutionError, match='offline|CalledProcessError|refused'): execute(project/'nbs'/'p.ipynb')
+
+@pytest.mark.parametrize('end', ['pass', '1/0'])
+def test_a_kernel_ends_with_its_page(project, tmp_path, end):
+    "Else every page of a test run keeps its memory until all have run"
+    write_page(project/'nbs'/'p.ipynb', f"import os\nopen({str(tmp_path/'pid')!r}, 'w').write(str(os.getpid()))", end)
+    try: execute(project/'nbs'/'p.ipynb')
+    except nbclient.exceptions.CellExecutionError: assert end!='pass'
+    with pytest.raises(ProcessLookupError): os.kill(int((tmp_path/'pid').read_text()), 0)
 
 def test_page_may_talk_to_itself(project):
     write_page(project/'nbs'/'p.ipynb', 'import socket\ns = socket.create_server(("127.0.0.1", 0))\n'

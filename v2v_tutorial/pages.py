@@ -163,7 +163,7 @@ def execute(
         env = offline_env(d, project_root(path.parent), full)
         client = NotebookClient(nb, km=_kernel_manager(d), timeout=timeout, store_widget_state=False, record_timing=False,
                                 coalesce_streams=True, resources={'metadata': {'path': str(path.parent)}})
-        with client.setup_kernel(env=env):
+        with client.setup_kernel(env=env, cleanup_kc=True): # a kernel of our own making would be left running
             seconds = _passes(client, nb, times, start)
     return nb,seconds
 
