@@ -1,7 +1,7 @@
 "A reader with a browser: the demos in JupyterLab and as web apps, by pointer and by keyboard, right in every pixel"
 import base64, html, re, subprocess
 import pytest, standin
-from browser import Demo, drive
+from browser import PAGE_MS, Demo, drive
 from conftest import ROOT
 from v2v_tutorial import demos, explorer
 from v2v_tutorial.pages import code_cells, read_page, write_page
@@ -124,7 +124,7 @@ def test_app_lists_the_demos_and_nothing_else(app, tab):
 def test_slider_of_a_lesson_moves_by_keyboard(lab, notebook):
     panel = notebook('nbs/01_clips/01_clip.ipynb')
     handle,picture = panel.locator('.widget-slider .noUi-handle').first,panel.locator('img.widget-image, .widget-image img').first
-    picture.wait_for()
+    picture.wait_for(timeout=PAGE_MS)  # all cells of the page run before it
     before = picture.get_attribute('src')
     handle.focus()
     lab.tab.keyboard.press('ArrowRight')
