@@ -183,6 +183,25 @@ def lint(path):
     nb,n = read_page(path),Path(path).stat().st_size
     return ([f'{n/MB:.1f} MB, more than {PAGE_MAX//MB}'] if n>PAGE_MAX else []) + [f for rule in RULES for f in rule(nb)]
 
+# ---- what can be seen is shown
+
+def shown(nb):
+    "Every picture, drawing and film of a page's outputs"
+    for kind,text in datas(nb):
+        if kind.startswith(('image/', 'video/')): yield kind
+        if kind in ('text/html', 'text/markdown'): yield from (tag for tag,_ in labelled(text))
+
+@pytest.mark.page
+@pytest.mark.parametrize('page', [p for p in PAGES if re.match(r'nbs/\d\d', p)])
+def test_page_of_a_chapter_shows_something(page):
+    assert any(shown(read_page(ROOT/page))), f'{page}: no picture in its outputs'
+
+@pytest.mark.page
+def test_page_without_outputs_shows_nothing():
+    nb = read_page(ROOT/'nbs/00_quickstart.ipynb')
+    for c in code_cells(nb): c['outputs'] = []
+    assert not any(shown(nb))
+
 # ---- nothing flashes: at most three flashes a second, as WCAG 2.2 counts them (criterion 2.3.1)
 
 def luminance(frames): # (T,3,H,W) in [-1,1] -> (T,H,W) relative luminance
