@@ -131,6 +131,11 @@ def test_right_is_on_the_left_of_the_picture_when_the_dancer_faces_us():
     away = Dance(0, (128,128), dance=Choreography.of('turn 180 b_up 60')).points(0)
     for name in ('shoulder','wrist','hip','knee'): assert away[POINT[f'right {name}'],0]>away[POINT[f'left {name}'],0]+1
 
+def test_big_toes_are_on_the_inside():
+    points = Dance(0, (128,128), dance=Choreography.of('b_up 60')).points(0)
+    right, left = (points[[POINT[f'{side} {toe} toe'] for toe in ('small','big')],0] for side in ('right','left'))
+    assert right[0]<right[1]<left[1]<left[0]
+
 def test_confidence_drops_when_a_point_is_hidden():
     turned = lambda degrees: Dance(0, (160,160), dance=Choreography.of(f'turn {degrees} b_up 30')).points(0)[:,2]
     front, back, side = turned(0), turned(180), turned(90)
@@ -147,6 +152,12 @@ def test_points_out_of_the_picture_have_no_confidence():
     points = world.points(0)
     out = (points[:,0]>63.5)
     assert out.any() and (points[out,2]==0).all()
+
+@pytest.mark.parametrize('size', [(64,96), (96,64)])
+def test_confidence_ends_where_the_picture_does(size):
+    points = Dance(0, size, dance=Choreography.of('go .8 b_up 90')).points(0)
+    inside = ((points[:,:2]>=-.5)&(points[:,:2]<np.array(size[::-1])-.5)).all(1)
+    assert np.array_equal(points[:,2]>0, inside) and inside.sum()>5
 
 def test_points_move_with_their_pixels():
     world = Dance(4, (200,200), dance=Choreography.of('b_up 60 b_out 30; b_up 130 b_out 30'))
@@ -169,6 +180,10 @@ def test_identity_motion_and_scene_have_seeds_of_their_own():
     back = lambda world: world.layers[0].sheet
     assert np.array_equal(back(a), back(who)) and np.array_equal(back(a), back(dance)) and not np.array_equal(back(a), back(place))
     assert np.array_equal(Dance(7, (48,48), who=1, dance=1, place=1).shot(30).picture, first.picture)
+
+def test_the_camera_belongs_to_the_place():
+    pan = lambda seed, **more: Dance(seed, (48,48), camera=1., **more).camera.after(9)
+    assert np.array_equal(pan(7, place=1), pan(1)) and not np.allclose(pan(1, place=2), pan(1))
 
 def test_splits_are_apart_in_who_what_and_where():
     from v2v_tutorial.clips.dancers import attributes

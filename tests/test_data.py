@@ -422,6 +422,10 @@ def test_a_film_is_split_at_its_cuts_and_short_shots_are_left_out(tmp_path):
     assert json.loads((made[1]/'data.json').read_text())['files'][0]=='a.mp4 frame 20'
     with pytest.raises(InputError, match='2 clips in the layout; name one'): load_data(tmp_path/'out')
 
+def test_sixteen_frames_are_a_shot(tmp_path):
+    made, = dataset_from_video(film(tmp_path/'a.mp4', 0, frames=16), tmp_path/'out', say=quiet)
+    assert len(load_data(made))==16
+
 def test_labels_are_split_with_their_film(tmp_path):
     a, b = (World(s, size=(64,64)).clip(20) for s in (0,1))
     for t in range(40): png(tmp_path/'p'/f'{t}.png', to_uint8((a if t<20 else b).frames)[t%20]), png(tmp_path/'l'/f'{t}.png', (a if t<20 else b).ids[t%20,0].numpy().astype(np.uint8))
@@ -479,11 +483,13 @@ def test_a_call_that_makes_no_sense_is_an_input_error(tmp_path, what):
 def test_colours_that_are_none_are_named(tmp_path, world, colours):
     with pytest.raises(InputError, match='colours='): dataset_from_video(pair(tmp_path, world), tmp_path/'out', colours=colours, say=quiet)
 
-def test_labels_of_another_count_than_the_video_has_are_refused(tmp_path, world):
-    for t in range(19): png(tmp_path/'l'/f'{t}.png', world[1][t%T])
+@pytest.mark.parametrize('count', [19, 21])
+def test_labels_of_another_count_than_the_video_has_are_refused(tmp_path, world, count):
+    for t in range(count): png(tmp_path/'l'/f'{t}.png', world[1][t%T])
     video = film(tmp_path/'a.mp4', 0)
-    with pytest.raises(DataError) as found: dataset_from_video((video, tmp_path/'l'), tmp_path/'out', say=quiet)
-    assert kinds(found.value.faults)=={'unequal'} and '19 labels for 20 frames' in str(found.value)
+    for stop in (None, 30):
+        with pytest.raises(DataError) as found: dataset_from_video((video, tmp_path/'l'), tmp_path/'out', stop=stop, say=quiet)
+        assert kinds(found.value.faults)=={'unequal'} and f'{count} labels for 20 frames' in str(found.value)
     assert len(load_data(dataset_from_video((video, tmp_path/'l'), tmp_path/'out', stop=17, say=quiet)[0]))==17
 
 # ---- whole or not at all
@@ -530,6 +536,12 @@ def test_warnings_do_not_stop_anybody(clip, world):
 def test_a_declared_number_of_labels_counts_channels(clip):
     notes(clip, labels=12)
     assert load_data(clip).labels.shape[1]==12
+
+def test_the_opening_of_a_clip_has_all_its_classes(clip, world):
+    ids = world[1][T-1].copy()
+    ids[:9,:9] = 11  # seen in the last frame only
+    png(label(clip, T-1), ids), notes(clip, labels=None)
+    assert load_data(clip, stop=2).labels.shape[:2]==(2,12)
 
 def test_the_layout_names_what_is_written(tmp_path, capsys):
     print_layout()

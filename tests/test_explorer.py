@@ -1,5 +1,6 @@
 "Every layer of every world is a picture of its state alone, the arrow says what the flow says, and a state that will not do is named"
 import time
+from types import SimpleNamespace
 import cv2, numpy as np, pytest
 from v2v_tutorial import explorer as module
 from v2v_tutorial.clips.clip import InputError
@@ -89,6 +90,13 @@ def test_flow_keeps_its_colours_from_moment_to_moment():
     full = lambda back: [text for _,text in explorer_notes(dict(layer='flow', back=back)) if 'full colour' in text]
     assert full(6)==['full colour: 18 pixels or more'] and full(12)==['full colour: 36 pixels or more']
 
+@pytest.mark.parametrize('x,y,way', [(-1,0,'to the right'), (1,0,'to the left'), (0,-1,'down'), (0,1,'up')])
+def test_the_legend_of_the_flow_says_where_things_went(x, y, way):
+    "Backward flow leads to where a pixel was: what moved to the right has its past on the left"
+    stage = WORLDS['street']
+    picture, says = LAYERS['flow'][1](SimpleNamespace(stage=stage, state=dict(back=2), flow=np.full((*SIZE,2), (x,y), np.float32)*2*stage.speed))
+    assert dict(says)['#'+picture[9,9].tobytes().hex()]==way
+
 # ---- the arrow
 
 @each_world
@@ -141,6 +149,11 @@ def test_words_say_the_same_as_the_picture(world):
         else: assert f'at {was[0]:.1f}, {was[1]:.1f}' in text and ('could be seen' in text)==was[2]
         says.add(text.split('it was ')[1].split('.')[0])
     assert f'This is {WORLDS[world].title} {v.state["seed"]} (train), moment {v.state["t"]}.' in text
+
+@pytest.mark.parametrize('x,y,says', [(140,20,'hidden'), (20,140,'outside the picture'), (159.5,20,'outside the picture'), (-.5,20,'outside the picture')])
+def test_words_tell_hidden_from_outside(monkeypatch, x, y, says):
+    monkeypatch.setattr(View, 'was', lambda self: (x, y, False))
+    assert f'and {says}. ' in told(dict(world='balloons'))
 
 def test_words_tell_the_split(): assert '(validation)' in told(dict(world='balloons', seed=18)) and '(test)' in told(dict(world='balloons', seed=9))
 

@@ -188,6 +188,14 @@ def test_everybody_blinks_talks_and_looks_around():
         assert face[:,5].max()>.95 and 2<=(np.diff((face[:,5]>.7).astype(int))==1).sum()<=6
         assert np.ptp(face[:,1])>.5 and np.ptp(gaze[:,0])>.05 and np.ptp(face[:,0])>.4
 
+@pytest.mark.parametrize('way', [(.3,0), (-.3,0), (0,.3), (0,-.3)])
+def test_eyes_stay_with_the_camera_while_the_head_turns_and_nods(way):
+    world = Faces(4, (32,32))
+    world.acting.gaze, world.acting.swings = lambda t: np.zeros(2), [lambda t, v=v: v for v in (*way, 0, 0, 0, 0)]
+    _, turn, _, _, gaze = world._pose(0)
+    nose = turn[:2,2]  # where the front of the head went
+    assert gaze@nose<0 and abs(gaze[0]*nose[1]-gaze[1]*nose[0])<1e-9
+
 @pytest.mark.parametrize('seed', [0, 7, 9, 19])
 def test_skin_does_not_fold(seed):
     world = Faces(seed, (64,64))

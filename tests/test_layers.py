@@ -184,6 +184,13 @@ def test_a_source_off_the_picture_is_not_visible():
     _, seen = scene.flow(scene.shot(0), scene.shot(1))
     assert not seen[:,-3:].any() and seen[:,:-3].all()
 
+@pytest.mark.parametrize('x,y', [(.4,0), (-.4,0), (0,.4), (0,-.4)])
+def test_a_source_less_than_half_a_pixel_off_the_picture_is_not_visible_either(x, y):
+    scene, whole = Scene([Layer(slopes(40, 80), lambda t: shift(-20+t*x, -5+t*y))], (24,32)), np.s_[:]
+    wanted = np.ones((24,32), bool)
+    wanted[(0 if y>0 else -1) if y else whole, (0 if x>0 else -1) if x else whole] = False
+    assert (scene.flow(scene.shot(1), scene.shot(0))[1]==wanted).all()
+
 def test_light_passes_layer_by_layer():
     shot = Shot(0, None, np.zeros((1,1), int), [(k, (0,1,0,1), np.float32([[a]])) for k,a in ((2,1.), (0,.5), (1,.2), (3,.9))])
     np.testing.assert_allclose(shot.clear(4, [True,True,True,False])[:,0,0], [.8,1,.4,1], atol=1e-6)

@@ -163,6 +163,14 @@ def test_a_car_that_comes_round_again_has_a_new_id():
     again = [{int(i) for i in part.unique()[1:] if (int(i)-1)%street.count==4} for part in film]
     assert not again[0]&again[1]
 
+def test_no_two_things_share_an_instance_id_in_any_lap():
+    street, named = street_of(0), {}
+    first = {layer.thing: k for k,layer in reversed([*enumerate(street.layers)]) if layer.thing}  # one layer of each
+    for t in range(-4000, 4001, 500):
+        ids = street.truth(SimpleNamespace(t=t, front=np.array([[*first.values()]])))['things'][0].tolist()
+        for (thing,k),n in zip(first.items(), ids): named.setdefault(n, set()).add((thing, street.layers[k].path(t)[2]))
+    assert all(len(who)==1 for who in named.values()) and len(named)>3*street.count
+
 def test_cars_hide_cars_and_people_pass_behind_cars():
     pairs = set()
     for seed in (0,3):
@@ -191,6 +199,11 @@ def test_labels_are_one_hot_classes_and_edges(clip):
     assert kerb.any() and labels[:,-1:,:,1:][kerb].all()      # what can't be counted is one region a class
     assert labels[:,-1:][instance_edges(clip.things)==1].all()
 
+def test_a_thing_has_an_edge_whatever_its_number_and_the_class_beside_it():
+    for n in range(1, len(CLASSES)):
+        beside = SimpleNamespace(classes=torch.tensor([[[[n,KIND['car']]]]]), things=torch.tensor([[[[0,n]]]]))
+        assert semantic_labels(beside)[0,-1].all(), n
+
 def test_classes_have_the_colours_of_cityscapes():
     picture = class_picture(torch.tensor([[[KIND['road'],KIND['sky']]]]))
     assert picture.shape==(3,1,2)
@@ -213,6 +226,12 @@ def test_looks_look_as_they_are_called(dressed):
     assert light['night']<light['dusk']<light['snow'] and light['night']<light['rain']<light['day']
     (r,_,b),(warm,_,cold) = (dressed[look].frames[0,:,:8].mean((1,2)) for look in ('day','dusk'))
     assert b>r and warm>cold
+
+def test_rain_and_snow_fall():
+    for look in (look for look,says in LOOKS.items() if says['wet'] or says['snow']):
+        then, now = (Street(0, (64,96), look).grade(np.zeros((64,96,3), np.float32), t) for t in (0,2))
+        fallen = min(range(-15, 16), key=lambda rows: np.abs(np.roll(then, rows, 0)-now).mean())
+        assert fallen>0, look
 
 def test_the_seed_chooses_a_look():
     names = {Street(seed, (32,32)).look_name for seed in range(6)}

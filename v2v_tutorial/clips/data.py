@@ -138,11 +138,11 @@ def _source_of(source, labels): # -> path of the frames, path of the labels or N
     if source.is_dir() and not picture_files(source)[0]: raise DataError(source, [Fault('no_frames', source, 'no picture in it')])
     return source, labels and Path(labels), told
 
-def _add_labels(film, source, folder, notes, colours, max_side): # the ids; -> what data.json says of them
+def _add_labels(film, source, folder, notes, colours, stop, max_side): # the ids; -> what data.json says of them
     to_ids, table = _reader(colours, folder)
     n, count = len(film.pictures), len(picture_files(folder)[0])
     if source.is_dir(): film.faults += partner_faults(source, folder)
-    elif min(n, count)<n: film.faults.append(Fault('unequal', folder, f'{count} labels for {n} frames'))
+    elif count<n or count>n!=stop: film.faults.append(Fault('unequal', folder, f'{count} labels for {n} frames')) # where stop cut the film, labels are left over
     film.faults += label_faults(folder, read_labels(folder, to_ids), notes, film.size)
     refuse(folder, [f for f in film.faults if f.kind not in _REPAIRED])
     film.ids = [_smaller_ids(ids, max_side) for _,ids,_ in islice(read_labels(folder, to_ids), n)]
@@ -204,7 +204,7 @@ def dataset_from_video(
     notes = _notes_of(source, told, ignore=ignore, names=names and list(names), fps=fps, cuts='keep' if cuts=='keep' else None)
     film = (_from_folder if source.is_dir() else _from_video)(source, stop, max_side)
     refuse(source, [f for f in film.faults if f.kind not in _REPAIRED or f.kind=='cut' and cuts=='refuse'])
-    if labels: notes |= _add_labels(film, source, labels, notes, colours, max_side)
+    if labels: notes |= _add_labels(film, source, labels, notes, colours, stop, max_side)
     notes |= dict(fps=notes['fps'] or film.fps)
     _check_notes(notes)
     return _write(film, source, out, cuts, notes, say)

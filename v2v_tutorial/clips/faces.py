@@ -50,7 +50,7 @@ class _Acting:
     def __call__(self, t):
         (smile, jaw, pucker, lift, frown), voice, head = self.mood(t), float(self.voice(t)), [swing(t) for swing in self.swings]
         (talk, purse), closed = self.speech(t)*voice, self.closed(t)
-        gaze = self.gaze(t)-np.array([.12*head[0], .06*head[1]])          # eyes stay with the camera while the head turns
+        gaze = self.gaze(t)+np.array([-.12*head[0], .06*head[1]])         # eyes stay with the camera while the head turns and nods
         lid = max(0, .08+.12*smile+.12*frown+4*max(gaze[1], 0)-.15*lift)
         open_ = .75*talk*(1-.3*jaw)+jaw*(1-.4*voice)+.02
         return np.array([smile*(1-.5*purse), open_, max(purse, pucker)*(1-.6*smile), lift+.2*talk, frown, lid+(1-lid)*closed]), head, gaze
